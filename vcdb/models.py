@@ -1,0 +1,131 @@
+"""Frozen records that pass between the parts and out to the user.
+
+Field names are those of the JSON contract. Times are seconds from the first displayed frame,
+frames are displayed frames counted from 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AddStatus = Literal["added", "already", "partial", "failed"]
+VideoStatus = Literal["complete", "partial"]
+Verdict = Literal["found", "ambiguous", "not_found"]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One catalogue entry.
+
+    ``duration_s`` is measured: from the first displayed frame to the end of the last one.
+    ``width_px`` × ``height_px`` is the picture as displayed (rotation and sample aspect ratio
+    applied). ``status`` is ``partial`` where the file broke off and what could be decoded is in.
+    """
+
+    video_id: int
+    title: str
+    path: str
+    size_bytes: int
+    modified_ns: int
+    content_id: str
+    duration_s: float
+    frames: int
+    records: int
+    frame_rate: float
+    width_px: int
+    height_px: int
+    added_at: str
+    fingerprint_version: int
+    status: VideoStatus
+    note: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult:
+    """What became of one file given to ``add``; ``error`` is null or a sentence."""
+
+    path: str
+    status: AddStatus
+    video_id: int | None
+    title: str | None
+    duration_s: float | None
+    frames: int | None
+    records: int | None
+    took_s: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Another stretch of the same video that shows the shot."""
+
+    frame: int
+    at_s: float
+    start_s: float
+    end_s: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A stretch of a video that shows the query.
+
+    ``frame`` and ``at_s`` are the best frame; ``[start_s, end_s)`` is the stretch of frames that
+    look the same. ``similarity`` is 0..1, higher is better. ``variant`` names the hypothesis
+    under which the query matched (``as_is``, ``bars_cut``, ``mirrored``, ``zoomed``, ...).
+    """
+
+    video_id: int
+    title: str
+    path: str
+    frame: int
+    at_s: float
+    start_s: float
+    end_s: float
+    similarity: float
+    variant: str
+    tags: dict[str, str] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+    copies: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one query picture.
+
+    ``probes`` counts the key ranges scanned, ``candidates`` the records they returned.
+    ``reason`` says why nothing is claimed; ``more`` counts matches that ``limit`` cut off.
+    """
+
+    query: str
+    verdict: Verdict
+    took_ms: float
+    probes: int
+    candidates: int
+    reason: str | None
+    matches: tuple[Match, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Size and content of a base. ``bytes`` is what its files occupy on disk."""
+
+    videos: int
+    frames: int
+    records: int
+    duration_s: float
+    bytes: int
+    bytes_per_frame: float
+    format_version: int
+    fingerprint_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault that ``check`` found: where, and what contradicts what."""
+
+    where: str
+    problem: str
