@@ -1,0 +1,166 @@
+"""Grid to compact codes: the descriptor that is stored, and that all hashes are taken from.
+
+A picture's descriptor is 77 brightness codes and 2 × 77 colour codes of 6 bits, in units of the
+picture's own contrast, with that contrast and the mean brightness beside them. Perceptual hash,
+index hash and sketch are functions of these codes alone, so a base can check its postings, delete
+them and rebuild them without the video.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.cells import CELLS, CHOSEN
+
+#: Bumped whenever the same picture would give other codes or hashes.
+FINGERPRINT_VERSION = 1
+
+#: Below this deviation of the 32 chosen cells (of 255) a picture has too little detail to tell.
+PLAIN_DEVIATION = 4.0
+
+MISSING = -128
+CODES = 3 * CELLS
+_STEPS_PER_DEVIATION = 8
+_MAX_CODE = 31
+_LOWEST_DEVIATION = 0.25
+_DEVIATION_CODES_PER_OCTAVE = 16
+#: Colour is measured against contrast as brightness is, but not against less than this (of 255):
+#: in a flat picture the colour noise of a codec would fill the scale.
+_COLOUR_FLOOR = 16.0
+
+
+class Descriptors(NamedTuple):
+    """Descriptors of n pictures.
+
+    ``codes``: int8 (n, 231): 77 of brightness, 77 of red-green, 77 of blue-yellow, row by row;
+    ``MISSING`` where the picture does not reach. Brightness code k means (k + 0.5) / 8 deviations
+    above the mean of the chosen cells; colour code k means k / 8 deviations (of at least 16).
+    ``mean``: uint8 (n,), brightness of the chosen cells, 0..255. ``deviation``: uint8 (n,),
+    logarithmic, see :func:`deviation_of`.
+    """
+
+    codes: NDArray[np.int8]
+    mean: NDArray[np.uint8]
+    deviation: NDArray[np.uint8]
+
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Self:
+        """The descriptors at ``index``, as n' pictures."""
+        return type(self)(self.codes[index], self.mean[index], self.deviation[index])
+
+    @property
+    def is_plain(self) -> NDArray[np.bool_]:
+        """(n,), True where the picture has too little detail to be told from others."""
+        return deviation_of(self.deviation) < PLAIN_DEVIATION
+
+
+def concatenate(parts: list[Descriptors]) -> Descriptors:
+    """All pictures of ``parts``, in order."""
+    return Descriptors(
+        np.concatenate([part.codes for part in parts]),
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.deviation for part in parts]),
+    )
+
+
+def deviation_of(code: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Deviation of the chosen cells' brightness, of 255, that a deviation code stands for."""
+    octaves = code.astype(np.float32) / _DEVIATION_CODES_PER_OCTAVE
+    return (_LOWEST_DEVIATION * np.exp2(octaves)).astype(np.float32)
+
+
+def describe(grids: NDArray[np.float32]) -> Descriptors:
+    """Descriptors of ``grids``: float32 (n, 7, 11, 3), RGB, 0..255, NaN where missing.
+
+    All 32 chosen cells must be there.
+    """
+    cells = grids.reshape(len(grids), CELLS, 3)
+    brightness = cells.mean(axis=2)
+    chosen = brightness[:, CHOSEN]
+    mean = chosen.mean(axis=1)
+    spread = np.maximum(chosen.std(axis=1), _LOWEST_DEVIATION) / _LOWEST_DEVIATION
+    deviation = np.rint(_DEVIATION_CODES_PER_OCTAVE * np.log2(spread)).astype(np.uint8)
+    unit = deviation_of(deviation)
+    red_green, blue_yellow = opponents(cells)
+    colour_unit = np.maximum(unit, _COLOUR_FLOOR)[:, None]
+    values = np.concatenate(
+        [
+            np.floor(_STEPS_PER_DEVIATION * (brightness - mean[:, None]) / unit[:, None]),
+            np.rint(_STEPS_PER_DEVIATION * red_green / colour_unit),
+            np.rint(_STEPS_PER_DEVIATION * blue_yellow / colour_unit),
+        ],
+        axis=1,
+    )
+    codes = np.clip(values, -_MAX_CODE - 1, _MAX_CODE)
+    codes = np.where(np.isnan(values), MISSING, codes).astype(np.int8)
+    return Descriptors(codes, np.rint(mean).astype(np.uint8), deviation)
+
+
+def opponents(
+    cells: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Red minus green, and blue minus yellow, of RGB values in the last axis."""
+    red, green, blue = cells[..., 0], cells[..., 1], cells[..., 2]
+    return red - green, blue - (red + green) / 2
+
+
+class Values(NamedTuple):
+    """Descriptors as numbers: float32 (n, 77) each, NaN where missing, in deviations.
+
+    Colour is divided by the deviation itself here, without the floor it is coded with.
+    """
+
+    brightness: NDArray[np.float32]
+    red_green: NDArray[np.float32]
+    blue_yellow: NDArray[np.float32]
+
+
+def values_of(descriptors: Descriptors) -> Values:
+    """What the codes stand for."""
+    codes = descriptors.codes.astype(np.float32)
+    codes[descriptors.codes == MISSING] = np.nan
+    unit = deviation_of(descriptors.deviation)
+    colour_scale = (np.maximum(unit, _COLOUR_FLOOR) / unit / _STEPS_PER_DEVIATION)[:, None]
+    return Values(
+        (codes[:, :CELLS] + 0.5) / _STEPS_PER_DEVIATION,
+        codes[:, CELLS : 2 * CELLS] * colour_scale,
+        codes[:, 2 * CELLS :] * colour_scale,
+    )
+
+
+def values_of_grids(grids: NDArray[np.float32]) -> tuple[Values, NDArray[np.float32]]:
+    """The same numbers straight from grids, not rounded to codes, and the deviations (n,).
+
+    For queries: ``grids`` as in :func:`describe`. Deviations are of 255, at least 0.25.
+    """
+    cells = grids.reshape(len(grids), CELLS, 3)
+    brightness = cells.mean(axis=2)
+    chosen = brightness[:, CHOSEN]
+    deviation = np.maximum(chosen.std(axis=1), _LOWEST_DEVIATION).astype(np.float32)
+    red_green, blue_yellow = opponents(cells)
+    unit = deviation[:, None]
+    values = Values(
+        (brightness - chosen.mean(axis=1, keepdims=True)) / unit,
+        red_green / unit,
+        blue_yellow / unit,
+    )
+    return values, deviation
+
+
+def grids_of(descriptors: Descriptors) -> NDArray[np.float32]:
+    """The grids that the codes stand for: float32 (n, 7, 11, 3), RGB, 0..255, NaN where missing.
+
+    Exact to about a sixteenth of the picture's contrast; for pictures of stored frames.
+    """
+    values = values_of(descriptors)
+    unit = deviation_of(descriptors.deviation)[:, None]
+    brightness = values.brightness * unit + descriptors.mean[:, None]
+    red_green, blue_yellow = values.red_green * unit, values.blue_yellow * unit
+    # With y = (r + g) / 2: brightness = (2 y + b) / 3 and blue_yellow = b - y.
+    yellow = brightness - blue_yellow / 3
+    rgb = np.stack(
+        [yellow + red_green / 2, yellow - red_green / 2, yellow + blue_yellow], axis=-1
+    )
+    return np.clip(rgb, 0, 255).reshape(-1, 7, 11, 3).astype(np.float32)

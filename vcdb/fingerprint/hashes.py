@@ -1,0 +1,121 @@
+"""Descriptor to index hash, perceptual hash and sketch, and how certain each bit of a query is.
+
+Perceptual hash after the article "Using perceptual hashes to speed up the search for frames in the
+VideoColor database": 32 central cells of 11×7, bit = cell brighter than the mean of the 32. The
+index hash here is four coarse brightness contrasts; the sketch is a filter for candidates.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS
+from vcdb.fingerprint.descriptor import Descriptors, values_of
+from vcdb.fingerprint.grid import COLUMNS, ROWS
+
+_BIT_WEIGHTS = (1 << np.arange(HASH_BITS - 1, -1, -1, dtype=np.uint64)).astype(np.uint64)
+
+_CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
+
+
+def _contrast(plus: NDArray[np.int_], minus: NDArray[np.int_]) -> NDArray[np.float32]:
+    weights = np.zeros(CELLS, np.float32)
+    weights[plus.ravel()] = 1 / plus.size
+    weights[minus.ravel()] = -1 / minus.size
+    return weights
+
+
+#: Contrasts over the upper four central rows, clear of subtitles: left against right, upper
+#: against lower half, middle against sides, inner against outer rows.
+_UPPER = _CENTRAL[:4]
+_CONTRASTS = np.stack(
+    [
+        _contrast(_UPPER[:, :3], _UPPER[:, 4:]),
+        _contrast(_UPPER[:2], _UPPER[2:]),
+        _contrast(_UPPER[:, 2:5], _UPPER[:, [0, 1, 5, 6]]),
+        _contrast(_UPPER[1:3], _UPPER[[0, 3]]),
+    ],
+    axis=1,
+)
+CONTRASTS = _CONTRASTS.shape[1]
+LEVEL_BITS = 2
+LEVELS = 1 << LEVEL_BITS
+INDEX_BITS = CONTRASTS * LEVEL_BITS
+
+#: Where one level of a contrast ends and the next begins, in deviations: quartiles over real
+#: clips; left-right symmetric, so that a mirrored picture has mirrored levels.
+LEVEL_BOUNDS: NDArray[np.float32] = np.array(
+    [[-0.55, 0.0, 0.55], [-0.45, 0.15, 0.75], [-0.45, 0.0, 0.45], [-0.25, 0.0, 0.25]], np.float32
+)
+
+#: How much re-encoding moves a cell, and a contrast of many cells, in deviations: the common scale
+#: on which bits and levels are ordered by how uncertain they are.
+CELL_NOISE = 0.050
+CONTRAST_NOISE = 0.025
+
+
+class Hashes(NamedTuple):
+    """Hashes of n pictures: ``index`` uint8 (n,), ``perceptual`` uint32 (n,)."""
+
+    index: NDArray[np.uint8]
+    perceptual: NDArray[np.uint32]
+
+
+class Margins(NamedTuple):
+    """How far the bits and levels of n pictures are from turning, in units of their usual noise.
+
+    ``bits``: float32 (n, 32), most significant first. ``levels``: float32 (n, 4), distance of each
+    contrast to its nearest bound; ``neighbours``: int8 (n, 4), the level beyond that bound.
+    """
+
+    bits: NDArray[np.float32]
+    levels: NDArray[np.float32]
+    neighbours: NDArray[np.int8]
+
+
+def contrasts_of(brightness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The contrasts behind the index hash: (n, 77) brightness in deviations to float32 (n, 4)."""
+    # Outer cells may be missing; their weight is 0, but 0 × NaN is NaN.
+    return np.nan_to_num(brightness) @ _CONTRASTS
+
+
+def levels_of(contrasts: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Levels 0..3 of contrasts (n, 4)."""
+    return (contrasts[:, :, None] >= LEVEL_BOUNDS).sum(axis=2).astype(np.uint8)
+
+
+def pack_levels(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Index hashes (n,) of levels (n, 4), the first contrast in the highest bits."""
+    index = np.zeros(len(levels), np.uint8)
+    for column in range(CONTRASTS):
+        index = (index << LEVEL_BITS) | levels[:, column]
+    return index
+
+
+def hashes_of_brightness(brightness: NDArray[np.float32]) -> Hashes:
+    """Hashes of brightness (n, 77) in deviations above the mean of the chosen cells."""
+    bits = brightness[:, CHOSEN] > 0
+    perceptual = (bits @ _BIT_WEIGHTS).astype(np.uint32)
+    return Hashes(pack_levels(levels_of(contrasts_of(brightness))), perceptual)
+
+
+def hashes_of(descriptors: Descriptors) -> Hashes:
+    """The hashes under which stored pictures are filed."""
+    return hashes_of_brightness(values_of(descriptors).brightness)
+
+
+def margins_of(brightness: NDArray[np.float32]) -> Margins:
+    """How certain each bit and level of brightness (n, 77) is."""
+    contrasts = contrasts_of(brightness)
+    distance = contrasts[:, :, None] - LEVEL_BOUNDS
+    nearest = np.abs(distance).argmin(axis=2)[:, :, None]
+    signed = np.take_along_axis(distance, nearest, axis=2)[:, :, 0]
+    level = levels_of(contrasts).astype(np.int8)
+    return Margins(
+        np.abs(brightness[:, CHOSEN]) / CELL_NOISE,
+        np.abs(signed) / CONTRAST_NOISE,
+        np.where(signed >= 0, level - 1, level + 1).astype(np.int8),
+    )

@@ -1,0 +1,58 @@
+"""A 64-bit sketch beside each posting: which of two neighbouring cells is brighter.
+
+A cheap popcount filter over the records that a key range returns, before their descriptors are
+read. 58 bits compare neighbours among the 35 central cells, 6 compare the colour of areas; all
+are central, so that a cropped query has them too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.cells import CELLS
+from vcdb.fingerprint.descriptor import Values
+from vcdb.fingerprint.grid import COLUMNS, ROWS
+
+SKETCH_BITS = 64
+
+_CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
+_FIRST = np.concatenate([_CENTRAL[:, :-1].ravel(), _CENTRAL[:-1].ravel()])
+_SECOND = np.concatenate([_CENTRAL[:, 1:].ravel(), _CENTRAL[1:].ravel()])
+_AREAS = (
+    (_CENTRAL[:, :3], _CENTRAL[:, 4:]),
+    (_CENTRAL[:2], _CENTRAL[2:4]),
+    (_CENTRAL[:4, 2:5], _CENTRAL[:4, [0, 1, 5, 6]]),
+)
+_WEIGHTS = 1 << np.arange(SKETCH_BITS, dtype=np.uint64)
+
+#: A comparison closer than this, in deviations, may turn in a re-encoded copy.
+UNCERTAIN_BELOW = 0.12
+
+
+def comparisons_of(values: Values) -> NDArray[np.float32]:
+    """The 64 signed differences, float32 (n, 64), in deviations, whose signs are the bits."""
+    # Two neighbours often have the same code; a tie is broken the same way everywhere.
+    steps = values.brightness[:, _FIRST] - values.brightness[:, _SECOND]
+    areas = [
+        colour[:, plus.ravel()].mean(axis=1) - colour[:, minus.ravel()].mean(axis=1)
+        for colour in (values.red_green, values.blue_yellow)
+        for plus, minus in _AREAS
+    ]
+    return np.concatenate([steps, np.stack(areas, axis=1)], axis=1)
+
+
+def pack_bits(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """(n, 64) truth values to uint64 (n,), column 0 in the lowest bit."""
+    packed: NDArray[np.uint64] = (bits * _WEIGHTS).sum(axis=1, dtype=np.uint64)
+    return packed
+
+
+def sketches_of(values: Values) -> NDArray[np.uint64]:
+    """Sketches, uint64 (n,)."""
+    return pack_bits(comparisons_of(values) > 0)
+
+
+def certain_bits(values: Values) -> NDArray[np.uint64]:
+    """Masks of the sketch bits that are sure enough to be compared, uint64 (n,)."""
+    return pack_bits(np.abs(comparisons_of(values)) > UNCERTAIN_BELOW)
