@@ -1,0 +1,268 @@
+"""Answers and records as text for people and as JSON for programs; shared by CLI and server.
+
+Pure: records in, strings out. JSON has one object per line and is plain ASCII, so that it survives
+any terminal and any path. Text never carries control characters of a title or path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from vcdb.models import (
+        AddResult,
+        Answer,
+        Explanation,
+        Finding,
+        HypothesisTrace,
+        Match,
+        RungTrace,
+        Stats,
+        Video,
+    )
+
+_VERDICTS = {"found": "found", "ambiguous": "ambiguous", "not_found": "not found"}
+_INDENT = "    "
+
+
+def timestamp(seconds: float) -> str:
+    """``h:mm:ss.mmm`` of a time or length in seconds, rounded to the millisecond."""
+    total_ms = round(abs(seconds) * 1000)
+    minutes, rest_ms = divmod(total_ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if seconds < 0 and total_ms else ""
+    return f"{sign}{hours}:{minutes:02}:{rest_ms // 1000:02}.{rest_ms % 1000:03}"
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters escaped, fit for one line of a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def byte_size(count: float) -> str:
+    """A number of bytes with a unit of 1,000s: ``512 bytes``, ``3.4 MB``."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} TB"
+
+
+def json_line(fields: Mapping[str, Any]) -> str:
+    """One line of JSON; NaN and infinity, which JSON lacks, are refused."""
+    return json.dumps(fields, allow_nan=False)
+
+
+def to_json(record: DataclassInstance) -> str:
+    """A record as one line of JSON, field for field."""
+    return json_line(asdict(record))
+
+
+def answer_fields(answer: Answer) -> dict[str, Any]:
+    """An answer as the JSON contract has it: ``more`` only where matches were cut off."""
+    fields = asdict(answer)
+    if not answer.more:
+        del fields["more"]
+    return fields
+
+
+def answer_json(answer: Answer) -> str:
+    """An answer as one line of JSON."""
+    return json_line(answer_fields(answer))
+
+
+def explanation_json(explanation: Explanation) -> str:
+    """An answer as one line of JSON, with the way to it under ``hypotheses``."""
+    hypotheses = [asdict(hypothesis) for hypothesis in explanation.hypotheses]
+    return json_line({**answer_fields(explanation.answer), "hypotheses": hypotheses})
+
+
+def error_json(query: str, sentence: str) -> str:
+    """A query that cannot be read, as one line of JSON."""
+    return json_line({"query": query, "verdict": "error", "error": sentence})
+
+
+def answer_text(answer: Answer) -> str:
+    """An answer for people: the verdict in the first line, then each match."""
+    query = printable(answer.query)
+    if answer.verdict == "not_found":
+        return f"{query}: not found: {answer.reason}"
+    if answer.verdict == "found":
+        best = answer.matches[0]
+        head = f"{query}: found: {printable(best.title)} at {timestamp(best.at_s)}"
+        return "\n".join([head, *_match_details(best), *_more_lines(answer)])
+    lines = [f"{query}: ambiguous: several videos share this shot"]
+    if answer.reason:
+        lines[0] = f"{query}: ambiguous: {answer.reason}"
+    for match in answer.matches:
+        lines.append(f"  {printable(match.title)} at {timestamp(match.at_s)}")
+        lines += _match_details(match)
+    return "\n".join(lines + _more_lines(answer))
+
+
+def _more_lines(answer: Answer) -> list[str]:
+    return [f"  and {answer.more} more; --limit shows them"] if answer.more else []
+
+
+def _match_details(match: Match) -> list[str]:
+    stretch = f"{timestamp(match.start_s)} to {timestamp(match.end_s)}"
+    lines = [
+        f"{_INDENT}frame {match.frame}, the same from {stretch}, "
+        f"similarity {match.similarity:.3f}, {match.variant.replace('_', ' ')}",
+        f"{_INDENT}video {match.video_id}: {printable(match.path)}{_tags(match.tags)}",
+    ]
+    if match.places:
+        places = ", ".join(timestamp(place.at_s) for place in match.places)
+        lines.append(f"{_INDENT}also at {places}")
+    if match.copies:
+        copies = ", ".join(str(video_id) for video_id in match.copies)
+        lines.append(f"{_INDENT}copies of it: video {copies}")
+    return lines
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    words = ", ".join(f"{key}={value}" for key, value in tags.items())
+    return f" ({printable(words)})" if words else ""
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """An answer for people, followed by what was tried under each hypothesis."""
+    lines = [answer_text(explanation.answer)]
+    answer = explanation.answer
+    lines.append(
+        f"{answer.probes} probes returned {answer.candidates} records in {answer.took_ms:.1f} ms"
+    )
+    for hypothesis in explanation.hypotheses:
+        lines += _hypothesis_lines(hypothesis)
+    return "\n".join(lines)
+
+
+def _hypothesis_lines(hypothesis: HypothesisTrace) -> list[str]:
+    lines = [
+        f"{hypothesis.variant.replace('_', ' ')}: index hash {hypothesis.index_hash:02x}, "
+        f"perceptual hash {hypothesis.perceptual_hash:08x}, "
+        f"brightness deviation {hypothesis.deviation:.1f} of 255"
+    ]
+    bits = [f"{bit.number} ({bit.margin:.2f})" for bit in hypothesis.uncertain if bit.level is None]
+    levels = [
+        f"{bit.number}: {bit.level} or {bit.neighbour} ({bit.margin:.2f})"
+        for bit in hypothesis.uncertain
+        if bit.level is not None
+    ]
+    if bits:
+        lines.append(f"  uncertain bits (margin in units of noise): {', '.join(bits)}")
+    if levels:
+        lines.append(f"  uncertain levels of the index hash: {', '.join(levels)}")
+    for rung in hypothesis.rungs:
+        lines += _rung_lines(rung)
+    return lines
+
+
+def _rung_lines(rung: RungTrace) -> list[str]:
+    candidates = sum(probe.candidates for probe in rung.probes)
+    best = ", ".join(f"{difference:.3f}" for difference in rung.best_differences) or "none"
+    lines = [
+        f"  {rung.name}: {len(rung.probes)} probes, {candidates} records, best differences {best}"
+    ]
+    lines += [
+        f"{_INDENT}{probe.index_hash:02x} {probe.high_bits:06x} "
+        f"{probe.low_min:02x}-{probe.low_max:02x}: {probe.candidates}"
+        for probe in rung.probes
+    ]
+    return lines
+
+
+def add_text(result: AddResult) -> str:
+    """What became of one file, as one line."""
+    head = f"{result.status:8}"
+    if result.status == "failed" or result.video_id is None:
+        # The sentence names the file; a dry run has none.
+        return f"{head} {printable(result.error or result.path)}"
+    line = f"{head} {printable(result.title or result.path)} (video {result.video_id})"
+    if result.duration_s is not None:
+        line += f": {timestamp(result.duration_s)}, {result.frames} frames"
+        line += f" in {result.records} records"
+    if result.status != "already":
+        line += f", {result.took_s:.1f} s"
+    return f"{line}; {printable(result.error)}" if result.error else line
+
+
+def videos_text(videos: Sequence[Video]) -> str:
+    """A table of videos: number, length, frames, title, tags and what is wrong with them."""
+    rows = [("ID", "LENGTH", "FRAMES", "TITLE")]
+    for video in videos:
+        mark = "" if video.status == "complete" else f" [{video.status}]"
+        title = printable(video.title) + _tags(video.tags) + mark
+        rows.append((str(video.video_id), timestamp(video.duration_s), str(video.frames), title))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )
+
+
+def video_text(video: Video) -> str:
+    """All that is known about one video, a line for each fact."""
+    facts = {
+        "video": str(video.video_id),
+        "title": video.title,
+        "path": video.path,
+        "length": timestamp(video.duration_s),
+        "frames": f"{video.frames} in {video.records} records, {video.frame_rate:.3f} per second",
+        "picture": f"{video.width_px} x {video.height_px} pixels",
+        "file": f"{byte_size(video.size_bytes)}, content {video.content_id}",
+        "added": f"{video.added_at}, fingerprint version {video.fingerprint_version}",
+        "status": f"{video.status}: {video.note}" if video.note else video.status,
+        "tags": ", ".join(f"{key}={value}" for key, value in video.tags.items()),
+    }
+    return _facts(facts)
+
+
+def renamed_text(video: Video) -> str:
+    """Confirmation of a new title."""
+    return f"video {video.video_id} is now called {printable(video.title)}"
+
+
+def removed_text(video: Video) -> str:
+    """Confirmation that a video has left the base."""
+    return f"removed video {video.video_id}: {printable(video.title)}"
+
+
+def relocated_text(video: Video) -> str:
+    """Confirmation of a new path."""
+    return f"video {video.video_id} is now at {printable(video.path)}"
+
+
+def stats_text(stats: Stats) -> str:
+    """Size and content of a base, a line for each figure."""
+    return _facts(
+        {
+            "videos": f"{stats.videos:,}",
+            "length": timestamp(stats.duration_s),
+            "frames": f"{stats.frames:,} in {stats.records:,} records",
+            "on disk": f"{byte_size(stats.bytes)}, {stats.bytes_per_frame:.1f} bytes per frame",
+            "format": f"{stats.format_version}, fingerprint version {stats.fingerprint_version}",
+        }
+    )
+
+
+def finding_text(finding: Finding) -> str:
+    """One fault of a base."""
+    return f"{printable(finding.where)}: {printable(finding.problem)}"
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    width = max(len(name) for name in facts) + 2
+    return "\n".join(f"{name:{width}}{printable(text)}" for name, text in facts.items() if text)
+
+
+def columns(words: Iterable[str], widths: Iterable[int]) -> str:
+    """Words padded to widths, for reports that are printed line by line."""
+    return "  ".join(f"{w:{n}}" for w, n in zip(words, widths, strict=True)).rstrip()
