@@ -1,0 +1,1 @@
+"""Fingerprints: arrays in, arrays out."""

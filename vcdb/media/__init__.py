@@ -1,0 +1,1 @@
+"""The outside world of pictures: videos and still images in, planes and pixels out."""

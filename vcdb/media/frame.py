@@ -1,0 +1,94 @@
+"""Records that the video reader hands out. No decoder is needed to import them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vcdb.media.colour import ColourSpec
+
+Plane = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a video before its frames are read.
+
+    ``width_px`` × ``height_px`` is the picture as displayed: rotation and sample aspect ratio
+    applied, the side that the ratio stretches being enlarged. ``rotation_deg`` (0, 90, 180, 270)
+    is how far the coded picture must be turned clockwise for display. ``duration_s`` and
+    ``frames_estimate`` are what the file claims, None where it claims nothing.
+    """
+
+    path: str
+    codec: str
+    pixel_format: str
+    width_px: int
+    height_px: int
+    coded_width_px: int
+    coded_height_px: int
+    rotation_deg: int
+    sample_aspect: float
+    frame_rate: float
+    duration_s: float | None
+    frames_estimate: int | None
+
+    @property
+    def aspect(self) -> float:
+        """Width / height of the picture as displayed."""
+        return displayed_aspect(
+            self.coded_width_px, self.coded_height_px, self.sample_aspect, self.rotation_deg
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame in its coded form and orientation.
+
+    ``index`` counts displayed frames from 0; ``at_s`` is the presentation time, 0 for the first
+    displayed frame. ``planes`` are 2-D arrays, uint8 or uint16, ordered as ``colour.layout``
+    says; chroma planes may be smaller than ``width`` × ``height`` (rounded up). They are views of
+    the decoder's buffers: copy what must outlive the next frame.
+    """
+
+    index: int
+    at_s: float
+    planes: tuple[Plane, ...]
+    colour: ColourSpec
+    width: int
+    height: int
+    sample_aspect: float = 1.0
+    rotation_deg: int = 0
+    key: bool = False
+
+    @property
+    def aspect(self) -> float:
+        """Width / height of the picture as displayed."""
+        return displayed_aspect(self.width, self.height, self.sample_aspect, self.rotation_deg)
+
+    def luma(self) -> npt.NDArray[np.uint8]:
+        """The first plane (Y, or G of an RGB frame) as a uint8 copy, coded orientation."""
+        plane = self.planes[1 if self.colour.layout == "rgb" else 0]
+        if plane.dtype == np.uint8:
+            return plane.copy()
+        return (plane >> (self.colour.bit_depth - 8)).astype(np.uint8)
+
+
+def displayed_aspect(width: int, height: int, sample_aspect: float, rotation_deg: int) -> float:
+    """Width / height as displayed of a coded picture of ``width`` × ``height`` samples."""
+    aspect = width * sample_aspect / height
+    return 1.0 / aspect if rotation_deg in (90, 270) else aspect
+
+
+def displayed_size(
+    width: int, height: int, sample_aspect: float, rotation_deg: int
+) -> tuple[int, int]:
+    """(width, height) in pixels as displayed; the stretched side is enlarged, none is shrunk."""
+    if sample_aspect >= 1.0:
+        width = max(1, round(width * sample_aspect))
+    else:
+        height = max(1, round(height / sample_aspect))
+    return (height, width) if rotation_deg in (90, 270) else (width, height)
