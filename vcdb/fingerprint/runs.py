@@ -30,32 +30,36 @@ _LOOK_AHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class RunTable:
-    """Runs of one video in order of time; they cover it without gaps.
+    """n runs of one video in order of time; they follow each other without gaps.
 
-    ``first_frame``: uint32 (n,), displayed frame number of the anchor. ``start_us``: int64 (n,),
-    its presentation time in microseconds from the first displayed frame. A run ends where the next
-    begins, the last one where the video ends. ``descriptors``: of the anchors.
+    ``frame_edges``: uint32 (n + 1,), displayed frame number at which each run begins, and at which
+    the last one ends. ``edges_us``: int64 (n + 1,), the same in microseconds from the first
+    displayed frame. ``descriptors``: of the n anchors.
     """
 
-    first_frame: NDArray[np.uint32]
-    start_us: NDArray[np.int64]
+    frame_edges: NDArray[np.uint32]
+    edges_us: NDArray[np.int64]
     descriptors: Descriptors
 
     def __len__(self) -> int:
-        return len(self.first_frame)
+        return len(self.descriptors.mean)
 
-    def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> RunTable:
-        """The runs at ``index``."""
+    def part(self, start: int, stop: int) -> RunTable:
+        """Runs ``start`` to ``stop``, the latter excluded."""
+        edges = slice(start, stop + 1)
         return RunTable(
-            self.first_frame[index], self.start_us[index], self.descriptors.take(index)
+            self.frame_edges[edges],
+            self.edges_us[edges],
+            self.descriptors.take(slice(start, stop)),
         )
 
 
 def join(parts: list[RunTable]) -> RunTable:
-    """Tables of consecutive stretches as one."""
+    """Tables of stretches that follow each other, as one."""
+    last = parts[-1]
     return RunTable(
-        np.concatenate([part.first_frame for part in parts]),
-        np.concatenate([part.start_us for part in parts]),
+        np.concatenate([*(part.frame_edges[:-1] for part in parts), last.frame_edges[-1:]]),
+        np.concatenate([*(part.edges_us[:-1] for part in parts), last.edges_us[-1:]]),
         concatenate([part.descriptors for part in parts]),
     )
 
@@ -110,7 +114,9 @@ class RunBuilder:
 
     def __init__(self) -> None:
         self._anchor: _Traits | None = None
-        self._parts: list[RunTable] = []
+        self._frames: list[NDArray[np.uint32]] = []
+        self._at_us: list[NDArray[np.int64]] = []
+        self._descriptors: list[Descriptors] = []
 
     def add(
         self,
@@ -119,9 +125,15 @@ class RunBuilder:
         at_us: NDArray[np.int64],
     ) -> None:
         """Take the next n frames: their descriptors, displayed numbers and presentation times."""
-        traits = _traits_of(descriptors)
+        anchors = np.array(self._find_anchors(_traits_of(descriptors)), np.intp)
+        self._frames.append(frame_numbers[anchors])
+        self._at_us.append(at_us[anchors])
+        self._descriptors.append(descriptors.take(anchors))
+
+    def _find_anchors(self, traits: _Traits) -> list[int]:
+        """Rows of the batch that begin a run; the last run may have begun in an earlier batch."""
         anchors: list[int] = []
-        position, end = 0, len(frame_numbers)
+        position, end = 0, len(traits.mean)
         while position < end:
             if self._anchor is not None:
                 rows = slice(position, min(position + _LOOK_AHEAD, end))
@@ -133,11 +145,15 @@ class RunBuilder:
             anchors.append(position)
             self._anchor = traits.row(position)
             position += 1
-        index = np.array(anchors, np.intp)
-        self._parts.append(
-            RunTable(frame_numbers[index], at_us[index], descriptors.take(index))
-        )
+        return anchors
 
-    def runs(self) -> RunTable:
-        """All runs so far. At least one frame must have been added."""
-        return join(self._parts)
+    def finish(self, end_frame: int, end_us: int) -> RunTable:
+        """All runs; the last one ends before ``end_frame`` and ``end_us``.
+
+        At least one frame must have been added.
+        """
+        frames = [*self._frames, np.array([end_frame], np.uint32)]
+        at_us = [*self._at_us, np.array([end_us], np.int64)]
+        return RunTable(
+            np.concatenate(frames), np.concatenate(at_us), concatenate(self._descriptors)
+        )

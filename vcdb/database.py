@@ -1,0 +1,288 @@
+"""The one object that joins the parts: files in, answers out. CLI and server are thin over it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.content import content_id
+from vcdb.errors import InputError, UsageError
+from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
+from vcdb.media.image import read_image
+from vcdb.models import AddResult, Answer, Explanation, Finding, Stats, Video
+from vcdb.search.finder import Finder
+from vcdb.store.base import NewVideo, Store
+from vcdb.store.codec import FORMAT_VERSION
+from vcdb.store.lmdb_store import LmdbStore
+
+if TYPE_CHECKING:
+    from vcdb.indexing import IndexedVideo, ProgressCallback
+
+Query = str | Path | bytes | NDArray[np.uint8]
+
+
+def default_path() -> Path:
+    """Where the base lies when none is named: ``VCDB_DB``, else the platform's data folder."""
+    named = os.environ.get("VCDB_DB")
+    if named:
+        return Path(named)
+    from platformdirs import user_data_path  # noqa: PLC0415 - not needed where a base is named
+
+    return user_data_path("vcdb", appauthor=False)
+
+
+class Database:
+    """A base of indexed videos in a folder. Use as a context manager.
+
+    Reading methods may be called from several threads, and other processes may read and write the
+    same folder at the same time. All methods raise StoreError.
+    """
+
+    def __init__(
+        self, path: str | Path | None = None, *, create: bool = False, store: Store | None = None
+    ) -> None:
+        """Open the base in ``path`` (None: :func:`default_path`), making it if ``create``.
+
+        ``store`` overrides the folder with an open store, which is closed with the base. Raises
+        BaseNotFoundError, FormatVersionError, CorruptStoreError, StoreLockedError.
+        """
+        self.path = Path(path) if path is not None else default_path()
+        self._store = store if store is not None else LmdbStore(self.path, create=create)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the base's files; closing twice is allowed."""
+        self._store.close()
+
+    # Adding
+
+    def add(
+        self,
+        path: str | Path,
+        *,
+        title: str | None = None,
+        tags: dict[str, str] | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> AddResult:
+        """Index one video file, unless it is in already.
+
+        A file that cannot be used gives the status ``failed`` and a sentence, not an exception. A
+        file whose content changed since it was added replaces its old entry; so does a whole file
+        where only a part of it was in.
+        """
+        from vcdb.indexing import index_video  # noqa: PLC0415 - searching needs no decoder
+
+        started = time.perf_counter()
+        file = Path(path).absolute()
+        try:
+            known = self.known(file)
+            if known is not None:
+                return added_result(known, "already", started, path=file)
+            indexed = index_video(file, progress=progress)
+            return self.store_indexed(file, indexed, title=title, tags=tags, started=started)
+        except InputError as error:
+            return failed_result(file, str(error), started)
+        except OSError as error:
+            return failed_result(file, f"{file}: cannot be read ({error.strerror})", started)
+
+    def known(self, file: Path) -> Video | None:
+        """The entry of a file whose content is in the base already, None when it must be indexed.
+
+        A file that was moved takes its entry along. Raises OSError when it cannot be read.
+        """
+        status = file.stat()
+        same_path = self._store.with_path(str(file))
+        unchanged = (status.st_size, status.st_mtime_ns)
+        if same_path and unchanged == (same_path.size_bytes, same_path.modified_ns):
+            return same_path
+        if not file.is_file():
+            return None
+        same_content = self._store.with_content(content_id(file))
+        if same_content is None:
+            return None
+        if same_content.status == "partial" and same_content.modified_ns != status.st_mtime_ns:
+            # Perhaps a download with holes that has filled up since.
+            return None
+        moved = not Path(same_content.path).exists() and same_path is None
+        if moved or same_content.path == str(file):
+            same_content = replace(
+                same_content, path=str(file), modified_ns=status.st_mtime_ns
+            )
+            self._store.update([same_content])
+        return same_content
+
+    def store_indexed(
+        self,
+        file: Path,
+        indexed: IndexedVideo,
+        *,
+        title: str | None = None,
+        tags: dict[str, str] | None = None,
+        started: float,
+    ) -> AddResult:
+        """Store an indexed file in one transaction, replacing what it supersedes.
+
+        ``started``: ``time.perf_counter()`` when work on the file began. Raises OSError when the
+        file cannot be read any more.
+        """
+        status, content = file.stat(), content_id(file)
+        same_path = self._store.with_path(str(file))
+        same_content = self._store.with_content(content)
+        old = {video.video_id: video for video in (same_content, same_path) if video is not None}
+        previous = next(reversed(old.values()), None)
+        info = indexed.info
+        entry = Video(
+            video_id=0,
+            title=title or (previous.title if previous else file.stem),
+            path=str(file),
+            size_bytes=status.st_size,
+            modified_ns=status.st_mtime_ns,
+            content_id=content,
+            duration_s=indexed.duration_us / 1e6,
+            frames=indexed.frames,
+            records=len(indexed.runs),
+            frame_rate=info.frame_rate,
+            width_px=info.width_px,
+            height_px=info.height_px,
+            added_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            fingerprint_version=FINGERPRINT_VERSION,
+            status="partial" if indexed.broke_off else "complete",
+            note="; ".join(indexed.problems) or None,
+            tags=(previous.tags if previous else {}) | (tags or {}),
+        )
+        video = self._store.add(NewVideo(entry, indexed.runs, tuple(old)))
+        return added_result(video, "partial" if indexed.broke_off else "added", started)
+
+    # Searching
+
+    def find(self, query: Query, *, limit: int = 10, name: str | None = None) -> Answer:
+        """Which film, and where in it, shows this picture.
+
+        ``query``: a picture file's path or bytes, or pixels: uint8 (height, width, 3), BGR. At most
+        ``limit`` films are listed. ``name`` is repeated in the answer. Raises QueryError.
+        """
+        return Finder(self._store).find(_pixels(query), name or _name(query), limit)
+
+    def explain(self, query: Query, *, limit: int = 10, name: str | None = None) -> Explanation:
+        """The same with the way to the answer: what was uncertain, scanned and compared."""
+        return Finder(self._store).explain(_pixels(query), name or _name(query), limit)
+
+    # The catalogue
+
+    def video(self, video_id: int) -> Video:
+        """One entry. Raises UsageError where there is none."""
+        video = self._store.video(video_id)
+        if video is None:
+            raise UsageError(f"there is no video {video_id} in {self.path}; see 'vcdb list'")
+        return video
+
+    def videos(self, text: str | None = None) -> list[Video]:
+        """All entries by id, or those that have every word of ``text`` in title, path or tags."""
+        words = (text or "").casefold().split()
+        return [video for video in self._store.videos() if _mentions(video, words)]
+
+    def rename(self, video_id: int, title: str) -> Video:
+        """Give a video another title."""
+        if not title.strip():
+            raise UsageError("a title must not be empty")
+        video = replace(self.video(video_id), title=title)
+        self._store.update([video])
+        return video
+
+    def tag(self, video_id: int, tags: dict[str, str]) -> Video:
+        """Set tags of a video; an empty value removes the tag."""
+        video = self.video(video_id)
+        kept = {name: value for name, value in (video.tags | tags).items() if value}
+        video = replace(video, tags=kept)
+        self._store.update([video])
+        return video
+
+    def remove(self, video_ids: Sequence[int]) -> list[Video]:
+        """Remove videos, all or none; their entries are returned. Files are not touched."""
+        videos = [self.video(video_id) for video_id in dict.fromkeys(video_ids)]
+        self._store.remove([video.video_id for video in videos])
+        return videos
+
+    def relocate(self, old: str | Path, new: str | Path) -> list[Video]:
+        """Change paths that are ``old`` or lie below it to ``new``; returns the changed entries."""
+        old_path, new_path = Path(old).absolute(), Path(new).absolute()
+        moved = [
+            replace(video, path=str(new_path / Path(video.path).relative_to(old_path)))
+            for video in self._store.videos()
+            if Path(video.path).is_relative_to(old_path)
+        ]
+        taken = {video.path for video in self._store.videos()} & {video.path for video in moved}
+        if taken - {str(old_path)}:
+            raise UsageError(f"{min(taken)} is in the base already; remove one of the two first")
+        self._store.update(moved)
+        return moved
+
+    # Care
+
+    def stats(self) -> Stats:
+        """Size and content of the base."""
+        totals = self._store.totals()
+        return Stats(
+            videos=totals.videos,
+            frames=totals.frames,
+            records=totals.records,
+            duration_s=totals.duration_us / 1e6,
+            bytes=totals.bytes,
+            bytes_per_frame=round(totals.bytes / totals.frames, 2) if totals.frames else 0.0,
+            format_version=FORMAT_VERSION,
+            fingerprint_version=FINGERPRINT_VERSION,
+        )
+
+    def check(self) -> list[Finding]:
+        """Verify every stored byte that follows from another; an empty list is a sound base."""
+        return list(self._store.check())
+
+
+def added_result(
+    video: Video, status: Any, started: float, *, path: Path | None = None
+) -> AddResult:
+    """The result for a file that is in the base now."""
+    return AddResult(
+        path=str(path or video.path),
+        status=status,
+        video_id=video.video_id,
+        title=video.title,
+        duration_s=video.duration_s,
+        frames=video.frames,
+        records=video.records,
+        took_s=round(time.perf_counter() - started, 3),
+        error=video.note,
+    )
+
+
+def failed_result(path: Path, error: str, started: float) -> AddResult:
+    """The result for a file that cannot be used."""
+    took_s = round(time.perf_counter() - started, 3)
+    return AddResult(str(path), "failed", None, None, None, None, None, took_s, error)
+
+
+def _pixels(query: Query) -> NDArray[np.uint8]:
+    return query if isinstance(query, np.ndarray) else read_image(query)
+
+
+def _name(query: Query) -> str:
+    return str(query) if isinstance(query, str | Path) else "picture"
+
+
+def _mentions(video: Video, words: Sequence[str]) -> bool:
+    tags = (f"{name}={value}" for name, value in video.tags.items())
+    text = "\n".join((video.title, video.path, *tags)).casefold()
+    return all(word in text for word in words)

@@ -1,0 +1,1 @@
+"""From a query picture to an answer, given a store."""

@@ -1,0 +1,87 @@
+"""Scored stretches to the answer that a user gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vcdb.models import Answer, Match, Place
+from vcdb.search.verdict import Scored, judge
+from vcdb.store.base import Store
+
+#: Other places of the film are told when they are hardly worse than the best.
+_SAME_PLACE = 0.01
+_MOST_PLACES = 20
+_US = 1_000_000
+
+
+def answer_of(
+    scored: Sequence[Scored],
+    store: Store,
+    *,
+    query: str,
+    limit: int,
+    took_ms: float,
+    probes: int,
+    candidates: int,
+    reason: str,
+) -> Answer:
+    """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
+    judgement = judge(scored)
+    matches = [
+        match
+        for stretches in judgement.films
+        if (match := _match(stretches, store)) is not None
+    ]
+    verdict = judgement.verdict if matches else "not_found"
+    return Answer(
+        query=query,
+        verdict=verdict,
+        took_ms=round(took_ms, 3),
+        probes=probes,
+        candidates=candidates,
+        reason=reason if verdict == "not_found" else None,
+        matches=tuple(matches[:limit]),
+        more=max(0, len(matches) - limit),
+    )
+
+
+def _match(stretches: list[Scored], store: Store) -> Match | None:
+    """The match for one film, or None where it was removed in the meantime."""
+    best = stretches[0]
+    video = store.video(best.video_id)
+    if video is None:
+        return None
+    return Match(
+        video_id=video.video_id,
+        title=video.title,
+        path=video.path,
+        frame=best.frame,
+        at_s=best.at_us / _US,
+        start_s=best.start_us / _US,
+        end_s=best.end_us / _US,
+        similarity=round(best.similarity, 4),
+        variant=best.variant,
+        tags=video.tags,
+        places=tuple(_places(stretches)),
+    )
+
+
+def _places(stretches: list[Scored]) -> list[Place]:
+    """Further stretches of the film that do not overlap a better one, best first."""
+    best = stretches[0]
+    taken = [best]
+    for one in stretches[1:]:
+        near = one.difference <= best.difference + _SAME_PLACE
+        apart = all(one.start_us >= t.end_us or one.end_us <= t.start_us for t in taken)
+        if near and apart:
+            taken.append(one)
+    return [
+        Place(
+            frame=one.frame,
+            at_s=one.at_us / _US,
+            start_s=one.start_us / _US,
+            end_s=one.end_us / _US,
+            similarity=round(one.similarity, 4),
+        )
+        for one in taken[1 : _MOST_PLACES + 1]
+    ]

@@ -1,0 +1,1 @@
+"""Where fingerprints and the catalogue are kept."""

@@ -1,0 +1,106 @@
+"""What every store offers. One contract suite, ``tests/contract``, holds each of them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.runs import RunTable
+from vcdb.models import Finding, Video
+
+
+class Ranges(NamedTuple):
+    """n key ranges: the low 8 bits of key ``keys[i]`` from ``low_min[i]`` to ``low_max[i]``.
+
+    ``keys``: uint32 (n,), strictly ascending. ``low_min``, ``low_max``: uint8 (n,), both included.
+    """
+
+    keys: NDArray[np.uint32]
+    low_min: NDArray[np.uint8]
+    low_max: NDArray[np.uint8]
+
+
+class Totals(NamedTuple):
+    """Sums over the catalogue; ``bytes`` is what the store's files occupy."""
+
+    videos: int
+    frames: int
+    records: int
+    duration_us: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewVideo:
+    """A video about to be stored: its entry, whose id is not yet known, and its runs.
+
+    ``entry.video_id`` is ignored; ``replaces`` are ids that go in the same transaction.
+    """
+
+    entry: Video
+    runs: RunTable
+    replaces: tuple[int, ...] = ()
+
+
+class Store(Protocol):
+    """Postings in key order, runs by video, and the catalogue.
+
+    Each method is one transaction: it is in the store wholly or not at all. Reading methods may be
+    called from several threads. All raise StoreError.
+    """
+
+    def add(self, new: NewVideo) -> Video:
+        """Store a video; the entry returned has its id, which no other video ever had or gets."""
+
+    def update(self, entries: Sequence[Video]) -> None:
+        """Replace the catalogue entries of these ids, which must exist."""
+
+    def remove(self, video_ids: Sequence[int]) -> None:
+        """Remove videos with all their records. Raises KeyError for an unknown id."""
+
+    def video(self, video_id: int) -> Video | None:
+        """The catalogue entry, or None."""
+
+    def videos(self) -> Iterator[Video]:
+        """All catalogue entries by ascending id, as of the first one."""
+
+    def with_path(self, path: str) -> Video | None:
+        """The video that was added from this absolute path."""
+
+    def with_content(self, content_id: str) -> Video | None:
+        """A video of this content, wherever it lies."""
+
+    def scan(self, ranges: Ranges) -> NDArray[np.void]:
+        """The postings (dtype ``codec.POSTING``) within the ranges, in key order, then by place."""
+
+    def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
+        """Runs of a video that cover numbers ``start`` to ``stop`` (excluded), maybe more.
+
+        Returns the number of the table's first run, and the table. Raises KeyError when the video
+        or the runs are not there.
+        """
+
+    def totals(self) -> Totals:
+        """Sums, kept up to date by each transaction."""
+
+    def check(self) -> Iterator[Finding]:
+        """Compare everything that is stored twice or follows from something else."""
+
+    def close(self) -> None:
+        """Release files and locks; closing twice is allowed."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *details: Any) -> None: ...
+
+
+def within(postings: NDArray[np.void], ranges: Ranges) -> NDArray[np.void]:
+    """Those of ``postings``, whose keys are all among the ranges', whose low bits are in range."""
+    row = np.searchsorted(ranges.keys, postings["key"])
+    low = (postings["place"] >> 56).astype(np.uint8)
+    kept: NDArray[np.void] = postings[(low >= ranges.low_min[row]) & (low <= ranges.low_max[row])]
+    return kept

@@ -1,0 +1,114 @@
+"""A store in memory: the model that the others are compared with, and a base for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.runs import RunTable
+from vcdb.models import Finding, Video
+from vcdb.store.base import NewVideo, Ranges, Totals, within
+from vcdb.store.check import check_entry
+from vcdb.store.codec import POSTING, postings_of, unpack_place
+
+
+class MemoryStore:
+    """Postings in one sorted array; every change makes a new one."""
+
+    def __init__(self) -> None:
+        self._videos: dict[int, Video] = {}
+        self._runs: dict[int, RunTable] = {}
+        self._postings = np.empty(0, POSTING)
+        self._next_id = 1
+
+    def add(self, new: NewVideo) -> Video:
+        """See Store."""
+        for video_id in new.replaces:
+            self._drop(video_id)
+        video = replace(new.entry, video_id=self._next_id, records=len(new.runs))
+        self._next_id += 1
+        self._videos[video.video_id] = video
+        self._runs[video.video_id] = new.runs
+        merged = np.concatenate([self._postings, postings_of(video.video_id, new.runs)])
+        self._postings = np.sort(merged, order=("key", "place"))
+        return video
+
+    def update(self, entries: Sequence[Video]) -> None:
+        """See Store."""
+        for entry in entries:
+            if entry.video_id not in self._videos:
+                raise KeyError(entry.video_id)
+        self._videos |= {entry.video_id: entry for entry in entries}
+
+    def remove(self, video_ids: Sequence[int]) -> None:
+        """See Store."""
+        for video_id in video_ids:
+            if video_id not in self._videos:
+                raise KeyError(video_id)
+        for video_id in video_ids:
+            self._drop(video_id)
+
+    def _drop(self, video_id: int) -> None:
+        del self._videos[video_id], self._runs[video_id]
+        kept = unpack_place(self._postings["place"]).video_id != video_id
+        self._postings = self._postings[kept]
+
+    def video(self, video_id: int) -> Video | None:
+        """See Store."""
+        return self._videos.get(video_id)
+
+    def videos(self) -> Iterator[Video]:
+        """See Store."""
+        yield from [self._videos[video_id] for video_id in sorted(self._videos)]
+
+    def with_path(self, path: str) -> Video | None:
+        """See Store."""
+        return next((video for video in self.videos() if video.path == path), None)
+
+    def with_content(self, content_id: str) -> Video | None:
+        """See Store."""
+        return next((video for video in self.videos() if video.content_id == content_id), None)
+
+    def scan(self, ranges: Ranges) -> NDArray[np.void]:
+        """See Store."""
+        keys = self._postings["key"]
+        first = np.searchsorted(keys, ranges.keys, "left")
+        last = np.searchsorted(keys, ranges.keys, "right")
+        parts = [self._postings[a:b] for a, b in zip(first, last, strict=True) if b > a]
+        return within(np.concatenate([np.empty(0, POSTING), *parts]), ranges)
+
+    def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
+        """See Store."""
+        table = self._runs[video_id]
+        if not 0 <= start < stop <= len(table):
+            raise KeyError((video_id, start, stop))
+        return start, table.part(start, stop)
+
+    def totals(self) -> Totals:
+        """See Store."""
+        videos = self._videos.values()
+        return Totals(
+            len(videos),
+            sum(video.frames for video in videos),
+            sum(video.records for video in videos),
+            sum(round(video.duration_s * 1e6) for video in videos),
+            self._postings.nbytes,
+        )
+
+    def check(self) -> Iterator[Finding]:
+        """See Store."""
+        for video in self.videos():
+            yield from check_entry(video, self._runs[video.video_id])
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self.close()
