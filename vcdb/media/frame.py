@@ -69,12 +69,16 @@ class Frame:
         """Width / height of the picture as displayed."""
         return displayed_aspect(self.width, self.height, self.sample_aspect, self.rotation_deg)
 
-    def luma(self) -> npt.NDArray[np.uint8]:
-        """The first plane (Y, or G of an RGB frame) as a uint8 copy, coded orientation."""
-        plane = self.planes[1 if self.colour.layout == "rgb" else 0]
-        if plane.dtype == np.uint8:
-            return plane.copy()
-        return (plane >> (self.colour.bit_depth - 8)).astype(np.uint8)
+    def luma(self, step: int = 1) -> npt.NDArray[np.uint8]:
+        """Every ``step``-th sample of Y (G of an RGB frame), uint8, full range: black 0, white 255.
+
+        A copy, in coded orientation.
+        """
+        plane = self.planes[1 if self.colour.layout == "rgb" else 0][::step, ::step]
+        scale = float(1 << (self.colour.bit_depth - 8))
+        black, white = (0.0, 255.0) if self.colour.full_range else (16.0, 235.0)
+        levels = (plane.astype(np.float32) / scale - black) * (255.0 / (white - black))
+        return np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)
 
 
 def displayed_aspect(width: int, height: int, sample_aspect: float, rotation_deg: int) -> float:

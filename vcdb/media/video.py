@@ -141,8 +141,8 @@ class VideoReader:
             seen.add(decoded.pts)
             frame = self._frame(decoded, 0, 0.0)
             step = -(-frame.height // _ROW_LIMIT)
-            luma = frame.luma()[::step, ::step]
-            pictures.append(np.ascontiguousarray(np.rot90(luma, -frame.rotation_deg // 90)))
+            luma = frame.luma(step)
+            pictures.append(np.ascontiguousarray(np.rot90(luma, -(frame.rotation_deg // 90))))
         return pictures
 
     def _sample_stamps(self, count: int) -> list[int | None]:
