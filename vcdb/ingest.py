@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -97,7 +97,7 @@ def add_files(
     files: Sequence[FoundFile],
     options: AddOptions,
     progress: ProgressCallback | None = None,
-) -> Iterator[AddResult]:
+) -> Generator[AddResult, None, None]:
     """Add files, yielding each result once it is safely stored, in the order they are done.
 
     Closing the iterator stops the work; what was yielded is in the base. Raises StoreError.

@@ -7,13 +7,15 @@ any terminal and any path. Text never carries control characters of a title or p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from vcdb.anatomy import Anatomy
     from vcdb.models import (
         AddResult,
         Answer,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         Match,
         RungTrace,
         Stats,
+        UncertainBit,
         Video,
     )
 
@@ -150,18 +153,24 @@ def _hypothesis_lines(hypothesis: HypothesisTrace) -> list[str]:
         f"perceptual hash {hypothesis.perceptual_hash:08x}, "
         f"brightness deviation {hypothesis.deviation:.1f} of 255"
     ]
-    bits = [f"{bit.number} ({bit.margin:.2f})" for bit in hypothesis.uncertain if bit.level is None]
-    levels = [
-        f"{bit.number}: {bit.level} or {bit.neighbour} ({bit.margin:.2f})"
-        for bit in hypothesis.uncertain
-        if bit.level is not None
-    ]
-    if bits:
-        lines.append(f"  uncertain bits (margin in units of noise): {', '.join(bits)}")
-    if levels:
-        lines.append(f"  uncertain levels of the index hash: {', '.join(levels)}")
+    lines += [f"  {line}" for line in _uncertain_lines(hypothesis.uncertain)]
     for rung in hypothesis.rungs:
         lines += _rung_lines(rung)
+    return lines
+
+
+def _uncertain_lines(uncertain: Sequence[UncertainBit]) -> list[str]:
+    bits = [f"{bit.number} ({bit.margin:.2f})" for bit in uncertain if bit.level is None]
+    levels = [
+        f"{bit.number}: {bit.level} or {bit.neighbour} ({bit.margin:.2f})"
+        for bit in uncertain
+        if bit.level is not None
+    ]
+    lines = []
+    if bits:
+        lines.append(f"uncertain bits (margin in units of noise): {', '.join(bits)}")
+    if levels:
+        lines.append(f"uncertain levels of the index hash: {', '.join(levels)}")
     return lines
 
 
@@ -179,12 +188,56 @@ def _rung_lines(rung: RungTrace) -> list[str]:
     return lines
 
 
-def add_text(result: AddResult) -> str:
-    """What became of one file, as one line."""
+def anatomy_json(anatomy: Anatomy) -> str:
+    """What vcdb sees in a picture as one line of JSON: hashes in hexadecimal, grid rounded.
+
+    ``grid`` has 7 rows of 11 cells [red, green, blue], null where the picture does not reach.
+    """
+    cells = [
+        [None if math.isnan(cell[0]) else [round(value, 2) for value in cell] for cell in row]
+        for row in anatomy.grid.tolist()
+    ]
+    return json_line(
+        {
+            "query": anatomy.query,
+            "width_px": anatomy.width_px,
+            "height_px": anatomy.height_px,
+            "deviation": anatomy.deviation,
+            "is_plain": anatomy.is_plain,
+            "index_hash": f"{anatomy.index_hash:02x}",
+            "perceptual_hash": f"{anatomy.perceptual_hash:08x}",
+            "dhash": f"{anatomy.dhash:016x}",
+            "uncertain": [asdict(bit) for bit in anatomy.uncertain],
+            "grid": cells,
+        }
+    )
+
+
+def anatomy_text(anatomy: Anatomy) -> str:
+    """What vcdb sees in a picture, for people: hashes, then the brightness of the cells."""
+    plain = ", too little detail to tell" if anatomy.is_plain else ""
+    lines = [
+        f"{printable(anatomy.query)}: {anatomy.width_px} x {anatomy.height_px} pixels",
+        f"{_INDENT}index hash {anatomy.index_hash:02x}, perceptual hash "
+        f"{anatomy.perceptual_hash:08x}, dHash {anatomy.dhash:016x}",
+        f"{_INDENT}brightness deviation {anatomy.deviation:.1f} of 255{plain}",
+        *(f"{_INDENT}{line}" for line in _uncertain_lines(anatomy.uncertain)),
+        f"{_INDENT}mean brightness of the cells:",
+    ]
+    for row in anatomy.grid.mean(axis=2).tolist():
+        words = ["  --" if math.isnan(value) else f"{value:4.0f}" for value in row]
+        lines.append(_INDENT + " ".join(words))
+    return "\n".join(lines)
+
+
+def add_text(result: AddResult, *, dry_run: bool = False) -> str:
+    """What became of one file, as one line; with ``dry_run`` what would become of it."""
     head = f"{result.status:8}"
-    if result.status == "failed" or result.video_id is None:
-        # The sentence names the file; a dry run has none.
+    if result.status == "failed":
+        # The sentence names the file.
         return f"{head} {printable(result.error or result.path)}"
+    if dry_run and result.status == "added":
+        return f"would add {printable(result.path)}"
     line = f"{head} {printable(result.title or result.path)} (video {result.video_id})"
     if result.duration_s is not None:
         line += f": {timestamp(result.duration_s)}, {result.frames} frames"
@@ -261,8 +314,3 @@ def finding_text(finding: Finding) -> str:
 def _facts(facts: Mapping[str, str]) -> str:
     width = max(len(name) for name in facts) + 2
     return "\n".join(f"{name:{width}}{printable(text)}" for name, text in facts.items() if text)
-
-
-def columns(words: Iterable[str], widths: Iterable[int]) -> str:
-    """Words padded to widths, for reports that are printed line by line."""
-    return "  ".join(f"{w:{n}}" for w, n in zip(words, widths, strict=True)).rstrip()

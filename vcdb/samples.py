@@ -87,7 +87,7 @@ def _shot(rng: np.random.Generator) -> Iterator[Picture]:
             float(start + (stop - start) * part + WIDTH_PX / 2),
             float(heights[0] + (heights[1] - heights[0]) * part + HEIGHT_PX / 2),
         )
-        picture = cv2.getRectSubPix(panorama, (WIDTH_PX, HEIGHT_PX), centre)
+        picture = np.asarray(cv2.getRectSubPix(panorama, (WIDTH_PX, HEIGHT_PX), centre), np.uint8)
         for traveller in travellers:
             traveller.draw(picture, frame)
         yield picture
@@ -117,9 +117,8 @@ def _panorama(rng: np.random.Generator) -> Picture:
         _hills(picture, rng, 150 + 60 * depth, _shade(ground, 1.3 - 0.35 * depth))
         if rng.random() < 0.6:
             _houses(picture, rng, 240 + 60 * depth)
-    rough = rng.normal(0, 10, (*picture.shape[:2], 1))
-    rough = cv2.GaussianBlur(rough, (0, 0), 1.2)[:, :, None] * 2
-    return np.clip(picture + rough, 0, 255).astype(np.uint8)
+    rough = cv2.GaussianBlur(rng.normal(0, 20, picture.shape[:2]), (0, 0), 1.2)
+    return np.asarray(np.clip(picture + rough[:, :, None], 0, 255), np.uint8)
 
 
 def _shade(colour: tuple[int, int, int], factor: float) -> tuple[int, int, int]:

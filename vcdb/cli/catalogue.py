@@ -17,9 +17,7 @@ VideoId = Annotated[int, typer.Argument(metavar="ID", help="Number of the video,
 def list_videos(
     text: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[TEXT]", help="Only videos with this text in title, path or a tag."
-        ),
+        typer.Argument(metavar="TEXT", help="Only videos with this text in title, path or a tag."),
     ] = None,
     db: BaseOption = None,
     json: JsonOption = False,
@@ -88,7 +86,7 @@ def rename(
 @command(app, "remove")
 def remove(
     video_ids: Annotated[
-        list[int], typer.Argument(metavar="ID...", help="Numbers of videos, as in `list`.")
+        list[int], typer.Argument(metavar="ID", help="Numbers of videos, as in `list`.")
     ],
     db: BaseOption = None,
     json: JsonOption = False,

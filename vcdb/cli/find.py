@@ -30,7 +30,7 @@ app = new_app()
 def find(
     queries: Annotated[
         list[str],
-        typer.Argument(metavar="QUERY...", help="Image files; `-` reads one from stdin."),
+        typer.Argument(metavar="QUERY", help="Image files; `-` reads one from stdin."),
     ],
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="List at most so many matches per query.")
