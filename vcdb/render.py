@@ -63,9 +63,14 @@ def json_line(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, allow_nan=False)
 
 
+def fields_of(record: DataclassInstance) -> dict[str, Any]:
+    """The fields of a record, and of those inside it, as JSON will have them."""
+    return asdict(record)
+
+
 def to_json(record: DataclassInstance) -> str:
     """A record as one line of JSON, field for field."""
-    return json_line(asdict(record))
+    return json_line(fields_of(record))
 
 
 def answer_fields(answer: Answer) -> dict[str, Any]:

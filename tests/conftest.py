@@ -1,0 +1,37 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+#: What tests of the full tier may lack; see the fixture ``require``.
+CAPABILITIES = ("browser", "ffmpeg", "locale", "redis")
+
+
+@pytest.fixture(autouse=True)
+def _no_base_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may read or write the base of whoever runs it."""
+    monkeypatch.delenv("VCDB_DB", raising=False)
+    monkeypatch.delenv("VCDB_DEBUG", raising=False)
+
+
+@pytest.fixture
+def require() -> Callable[[str, bool], None]:
+    """``require("browser", present)``: skip where something is not there.
+
+    Where VCDB_REQUIRE names it (a list with commas), the test fails instead: a machine that is
+    meant to have it must not pass without.
+    """
+
+    def check(capability: str, present: bool) -> None:
+        assert capability in CAPABILITIES, f"add {capability} to CAPABILITIES"
+        if present:
+            return
+        if capability in os.environ.get("VCDB_REQUIRE", "").split(","):
+            pytest.fail(f"VCDB_REQUIRE names {capability}, but it is not there")
+        pytest.skip(f"needs {capability}")
+
+    return check
