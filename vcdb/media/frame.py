@@ -78,7 +78,27 @@ class Frame:
         scale = float(1 << (self.colour.bit_depth - 8))
         black, white = (0.0, 255.0) if self.colour.full_range else (16.0, 235.0)
         levels = (plane.astype(np.float32) / scale - black) * (255.0 / (white - black))
-        return np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)
+        luma: npt.NDArray[np.uint8] = np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)
+        return luma
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Frames of a video with ``start_pts`` <= presentation stamp < ``stop_pts``; None: no bound.
+
+    ``start_pts`` is the stamp of a key frame, in ticks of the video's stream.
+    """
+
+    start_pts: int | None = None
+    stop_pts: int | None = None
+
+    def place(self, pts: int | None) -> int:
+        """-1, 0 or 1 for a stamp before, within or after the part; 0 without a stamp."""
+        if pts is None:
+            return 0
+        if self.start_pts is not None and pts < self.start_pts:
+            return -1
+        return int(self.stop_pts is not None and pts >= self.stop_pts)
 
 
 def displayed_aspect(width: int, height: int, sample_aspect: float, rotation_deg: int) -> float:

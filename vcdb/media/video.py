@@ -1,4 +1,4 @@
-"""Path in, frames out: the only home of the video decoder (PyAV, that is FFmpeg's libraries).
+"""Path in, frames out.
 
 Frames come as coded planes, without colour conversion, in presentation order, with their real
 presentation times. A file that is broken in places yields what can be decoded; the reader tells
@@ -8,46 +8,43 @@ afterwards what was wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vcdb.errors import DecodeError, VideoOpenError
+from vcdb.errors import DecodeError
+from vcdb.media import container as low
 from vcdb.media.clock import Clock
-from vcdb.media.frame import Frame, VideoInfo, displayed_size
+from vcdb.media.display import displayed
+from vcdb.media.frame import Frame, Part, VideoInfo, displayed_size
 from vcdb.media.pixels import read_planes
 from vcdb.media.report import Report
+from vcdb.media.sampling import Numbering, Sampling, Ticks, skipped_frames
 
-Sampling = Literal["all", "key"] | float
+__all__ = [
+    "Frame",
+    "Part",
+    "Sampling",
+    "VideoInfo",
+    "VideoReader",
+    "displayed",
+    "grab_frame",
+    "open_video",
+]
 
-_NOT_VIDEO_FORMATS = (
-    "tty",
-    "bin",
-    "adf",
-    "idf",
-    "xbin",
-    "concat",
-    "hls",
-    "dash",
-    "lavfi",
-    "image2",
-)
 _PROBE_PACKETS = 1000
-_MAX_DEMUX_ERRORS = 20
-_ROW_LIMIT = 720
-_MAX_SAMPLE_ASPECT = 8.0
-_MICROSECONDS = 1_000_000
+_SAMPLE_ROWS = 720
+_SAMPLE_EVERY_FRAMES = 150
+_SAMPLE_AT_LEAST = 8
 _END_SLACK_S = 1.0
-_DEFAULT_RATE = 25.0
 
 
 def open_video(path: str | Path, *, threads: int = 1, sample: Sampling = "all") -> VideoReader:
@@ -62,6 +59,22 @@ def open_video(path: str | Path, *, threads: int = 1, sample: Sampling = "all") 
     return VideoReader(path, threads=threads, sample=sample)
 
 
+def grab_frame(
+    path: str | Path, *, at_s: float = 0.0, number: int | None = None
+) -> npt.NDArray[np.uint8]:
+    """One frame as displayed: (height, width, 3) uint8, BGR, turned, in its true proportions.
+
+    ``at_s``: the frame shown at that time, counted from the first displayed frame; it is sought,
+    so this is cheap. ``number``, where given, is the frame's number instead, counted from 0; all
+    frames before it are decoded. Beyond the end the last frame is given.
+
+    Raises VideoOpenError and DecodeError.
+    """
+    with open_video(path) as reader:
+        frame = reader.frame_at(at_s) if number is None else reader.frame_number(number)
+        return displayed(frame)
+
+
 class VideoReader:
     """An open video; ``frames`` may be called more than once, each call is a pass of its own."""
 
@@ -70,10 +83,12 @@ class VideoReader:
         self._threads = threads
         self._sampling = sample
         self._report = Report()
-        self._container = _open(self._path)
+        self._container = low.open_container(self._path)
         try:
-            self._stream, self._remarks = _pick_stream(self._container, self._path)
-            self.info = self._probe()
+            self._stream, self._remarks = low.pick_stream(self._container, self._path)
+            first = self._first_frame()
+            self._origin_pts = first.pts
+            self.info = self._describe(first)
         except BaseException:
             self._container.close()
             raise
@@ -90,7 +105,7 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Release the file; frames handed out before stay readable only if copied."""
+        """Release the file."""
         self._container.close()
 
     @property
@@ -108,84 +123,105 @@ class VideoReader:
         """Where the last frame of the last pass ends, seconds from the first frame."""
         return self._report.end_s
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames in presentation order (fewer with ``sample``); each valid until the next."""
+    def frames(self, part: Part | None = None) -> Iterator[Frame]:
+        """Frames in presentation order, each valid until the next is asked for.
+
+        ``part``: only the frames of that part of the file, numbered from 0 within it, at times
+        counted from the first frame of the whole file.
+        """
         self._report = Report(claimed_s=self.info.duration_s)
-        with _open(self._path) as container:
+        with low.open_container(self._path) as container:
             stream = container.streams[self._stream.index]
             assert isinstance(stream, VideoStream)
-            _prepare(container, stream, self._threads)
-            clock = Clock(stream.time_base, self.info.frame_rate)
-            for index, decoded in enumerate(_decode(container, stream, self._report)):
-                at_s = clock.at(decoded.pts)
-                self._report.frame(
-                    at_s, _duration_s(decoded, stream), decoded.width, decoded.height
-                )
-                yield self._frame(decoded, index, at_s)
-        reaches_end = self._report.ends_early and self._others_reach_end()
-        self._report.finish(rest_reaches_end=reaches_end)
+            low.prepare(container, stream, self._threads)
+            if part is not None and part.start_pts is not None:
+                container.seek(part.start_pts, stream=stream)
+            yield from self._timed(self._numbered(container, stream, part), stream)
+        if part is None or part.stop_pts is None:
+            reaches_end = self._report.ends_early and self._others_reach_end()
+            self._report.finish(rest_reaches_end=reaches_end)
+
+    def parts(self, count: int) -> list[Part]:
+        """Up to ``count`` parts of about equal length, cut at key frames, to be read side by side.
+
+        One part, the whole, where the file carries no presentation times or too few key frames.
+        """
+        cuts = sorted({pts for pts in map(self._key_stamp_at, self._stamps(count)[1:]) if pts})
+        cuts = [pts for pts in cuts if self._origin_pts is not None and pts > self._origin_pts]
+        edges = [None, *cuts, None]
+        return [Part(start, stop) for start, stop in pairwise(edges)]
 
     def sample(self, count: int) -> list[npt.NDArray[np.uint8]]:
         """Luma of up to ``count`` key frames spread over the file, for finding bars.
 
-        (rows, columns) uint8 arrays in displayed orientation (sample aspect not applied), reduced
-        by a whole factor to at most 720 rows. Fewer where the file has fewer key frames, is short
-        or cannot be sought in. Later passes over the frames are not affected.
+        (rows, columns) uint8 arrays, full range, in displayed orientation (sample aspect not
+        applied), at most 720 rows: of larger pictures every second or n-th sample. Short files
+        give fewer, so that this stays cheap beside a full pass; so do files with few key frames
+        and files that cannot be sought in. Later passes are not affected.
         """
+        estimate = self.info.frames_estimate or 0
+        count = min(count, max(_SAMPLE_AT_LEAST, estimate // _SAMPLE_EVERY_FRAMES))
         pictures: list[npt.NDArray[np.uint8]] = []
         seen: set[int | None] = set()
-        for target in self._sample_stamps(count):
-            decoded = self._key_frame_at(target)
-            if decoded is None or decoded.pts in seen:
-                continue
-            seen.add(decoded.pts)
-            frame = self._frame(decoded, 0, 0.0)
-            step = -(-frame.height // _ROW_LIMIT)
-            luma = frame.luma(step)
-            pictures.append(np.ascontiguousarray(np.rot90(luma, -(frame.rotation_deg // 90))))
+        for stamp in self._stamps(2 * count)[1::2]:
+            decoded = self._key_frame_at(stamp, seen)
+            if decoded is not None:
+                frame = self._frame(decoded, 0, 0.0)
+                luma = frame.luma(-(-frame.height // _SAMPLE_ROWS))
+                pictures.append(np.ascontiguousarray(np.rot90(luma, -(frame.rotation_deg // 90))))
         return pictures
 
-    def _sample_stamps(self, count: int) -> list[int | None]:
-        duration_s, tick = self.info.duration_s, self._stream.time_base
-        if not duration_s or not tick:
-            return [None]
-        start = self._stream.start_time or 0
-        span = duration_s / float(tick)
-        return [start + round(span * (k + 0.5) / count) for k in range(count)]
+    def frame_at(self, at_s: float) -> Frame:
+        """The frame shown at that time; beyond the end the last one. Its number is an estimate.
 
-    def _key_frame_at(self, stamp: int | None) -> VideoFrame | None:
-        context = self._stream.codec_context
-        try:
-            self._container.seek(stamp or self._stream.start_time or 0, stream=self._stream)
-            context.flush_buffers()
-            for packet in self._container.demux(self._stream):
-                decoded = context.decode(packet)
-                if packet.size and not decoded:
-                    decoded = context.decode(None)
-                context.flush_buffers()
-                if decoded:
-                    return decoded[0]
-                if not packet.size:
-                    return None
-        except (av.FFmpegError, OSError):
-            return None
-        return None
+        ``at_s`` counts from the first displayed frame. Raises DecodeError where nothing can be
+        decoded there.
+        """
+        tick = self._stream.time_base
+        if self._origin_pts is None or not tick:
+            return self.frame_number(round(at_s * self.info.frame_rate))
+        target = self._origin_pts + round(at_s / float(tick))
+        for start in (target, self._origin_pts):
+            best: VideoFrame | None = None
+            for decoded in self._sought(start):
+                if decoded.pts is not None and decoded.pts > target and best is not None:
+                    break
+                best = decoded
+            if best is not None and (best.pts is None or best.pts <= target):
+                found_s = 0.0 if best.pts is None else float((best.pts - self._origin_pts) * tick)
+                return self._frame(best, round(found_s * self.info.frame_rate), found_s)
+        raise DecodeError(f"{self._path}: no frame can be decoded at {at_s:.3f} s")
 
-    def _probe(self) -> VideoInfo:
-        _prepare(self._container, self._stream, 1)
-        decoded = _decode(self._container, self._stream, Report(), limit=_PROBE_PACKETS)
-        first = next(decoded, None)
-        if first is None:
-            raise DecodeError(
-                f"{self._path}: not one frame of this {self._stream.codec_context.name} video can"
-                " be decoded; the file is damaged, fetch or export it again"
-            )
+    def frame_number(self, number: int) -> Frame:
+        """The frame of that number, counted from 0; the last one at most. Decodes all before it."""
+        last: Frame | None = None
+        for last in self.frames():
+            if last.index >= number:
+                break
+        if last is None:
+            raise DecodeError(f"{self._path}: no frame of it can be decoded")
+        return last
+
+    def _first_frame(self) -> VideoFrame:
+        low.prepare(self._container, self._stream, 1)
+        report = Report()
+        for count, packet in enumerate(low.packets(self._container, self._stream, report)):
+            if decoded := low.decode(self._stream, packet, report):
+                return decoded[0]
+            if count >= _PROBE_PACKETS:
+                break
+        raise DecodeError(
+            f"{self._path}: not one frame of this {self._stream.codec_context.name} video can be"
+            " decoded; the file is damaged, fetch or export it again"
+        )
+
+    def _describe(self, first: VideoFrame) -> VideoInfo:
         stream = self._stream
-        aspect = _sample_aspect(stream)
-        rotation = _clockwise(first.rotation)
+        aspect = low.sample_aspect(stream)
+        rotation = low.clockwise(first.rotation)
         width, height = displayed_size(first.width, first.height, aspect, rotation)
-        rate = _frame_rate(stream)
-        duration_s = _claimed_duration_s(self._container, stream)
+        rate = low.frame_rate(stream)
+        duration_s = low.claimed_duration_s(self._container, stream)
         return VideoInfo(
             path=str(self._path),
             codec=stream.codec_context.name,
@@ -201,31 +237,74 @@ class VideoReader:
             frames_estimate=stream.frames or (round(duration_s * rate) if duration_s else None),
         )
 
-    def _others_reach_end(self) -> bool:
-        """Whether sound or another stream lasts until the claimed end: the file is whole then."""
-        if self.info.duration_s is None:
-            return False
-        origin_s = (self._container.start_time or 0) / _MICROSECONDS
-        goal_s = self.info.duration_s - _END_SLACK_S
-        try:
-            for stream in self._container.streams:
-                stream.discard = Discard.default
-            self._container.seek(round((origin_s + goal_s) * _MICROSECONDS))
-            for packet in self._container.demux():
-                if packet.pts is None or packet.time_base is None or packet.is_corrupt:
-                    continue
-                if packet.stream_index == self._stream.index:
-                    continue
-                if float(packet.pts * packet.time_base) - origin_s >= goal_s - _END_SLACK_S:
-                    return True
-        except (av.FFmpegError, OSError):
-            return False
-        return False
+    def _numbered(
+        self, container: InputContainer, stream: VideoStream, part: Part | None
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Decoded frames of the part, as far as the sampling wants them, with their numbers."""
+        skipped = skipped_frames(self._sampling, self.info.frame_rate)
+        if skipped == "NONREF" and self._origin_pts is None:
+            skipped = "DEFAULT"
+        if skipped != "DEFAULT":
+            stream.codec_context.skip_frame = skipped
+            yield from self._thinned(container, stream, part or Part())
+            return
+        number = 0
+        for packet in low.packets(container, stream, self._report):
+            for decoded in low.decode(stream, packet, self._report):
+                place = part.place(decoded.pts) if part is not None else 0
+                if place > 0:
+                    return
+                if place == 0:
+                    yield number, decoded
+                    number += 1
 
-    def _frame(self, decoded: VideoFrame, index: int, at_s: float) -> Frame:
+    def _thinned(
+        self, container: InputContainer, stream: VideoStream, part: Part
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Frames that the decoder did not skip; each is held until the next one is out."""
+        numbering = Numbering()
+        held: VideoFrame | None = None
+        for packet in low.packets(container, stream, self._report):
+            if packet.size and not packet.is_discard and part.place(packet.pts) == 0:
+                numbering.packet(packet.pts, packet.is_keyframe)
+            for decoded in low.decode(stream, packet, self._report):
+                if held is not None:
+                    yield numbering.number(held.pts), held
+                place = part.place(decoded.pts)
+                held = decoded if place == 0 else None
+                if place > 0:
+                    return
+        if held is not None:
+            yield numbering.number(held.pts), held
+        if numbering.last_pts is not None and self._origin_pts is not None:
+            last_s = float((numbering.last_pts - self._origin_pts) * (stream.time_base or 0))
+            self._report.end_s = max(self._report.end_s, last_s + 1.0 / self.info.frame_rate)
+
+    def _timed(
+        self, numbered: Iterator[tuple[int, VideoFrame]], stream: VideoStream
+    ) -> Iterator[Frame]:
+        clock = Clock(stream.time_base, self.info.frame_rate, self._origin_pts)
+        ticks = Ticks(None if isinstance(self._sampling, str) else self._sampling)
+        counting = self._sampling != "key"
+        for number, decoded in numbered:
+            if decoded.pts is None and not counting:
+                at_s = number / self.info.frame_rate
+            else:
+                at_s = clock.at(decoded.pts)
+            self._report.frame(at_s, self._shown_s(decoded), decoded.width, decoded.height)
+            if ticks.passes(at_s):
+                yield self._frame(decoded, number, at_s)
+
+    def _shown_s(self, decoded: VideoFrame) -> float:
+        """How long the frame stays on the screen, by its own account or the nominal rate."""
+        if decoded.duration and self._stream.time_base:
+            return float(decoded.duration * self._stream.time_base)
+        return 1.0 / self.info.frame_rate
+
+    def _frame(self, decoded: VideoFrame, number: int, at_s: float) -> Frame:
         planes, colour = read_planes(decoded)
         return Frame(
-            index,
+            number,
             at_s,
             planes,
             colour,
@@ -236,153 +315,68 @@ class VideoReader:
             bool(decoded.key_frame),
         )
 
+    def _stamps(self, count: int) -> list[int]:
+        """Presentation stamps at the beginnings of ``count`` equal stretches of the file."""
+        duration_s, tick = self.info.duration_s, self._stream.time_base
+        if self._origin_pts is None or not duration_s or not tick:
+            return []
+        span = duration_s / float(tick)
+        return [self._origin_pts + round(span * k / count) for k in range(count)]
 
-def _open(path: Path) -> InputContainer:
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except FileNotFoundError:
-        raise VideoOpenError(f"{path}: there is no such file; check the path") from None
-    except IsADirectoryError:
-        raise VideoOpenError(f"{path}: this is a folder, name a file in it") from None
-    except PermissionError:
-        raise VideoOpenError(
-            f"{path}: no permission to read it; change its access rights or run as its owner"
-        ) from None
-    except OSError as error:
-        raise VideoOpenError(f"{path}: cannot be read ({error.strerror})") from error
-    if empty:
-        raise VideoOpenError(f"{path}: the file is empty (0 bytes); fetch it again")
-    try:
-        container = av.open(
-            str(path.absolute()),
-            metadata_errors="replace",
-            options={"protocol_whitelist": "file"},
-        )
-    except (av.FFmpegError, OSError) as error:
-        raise VideoOpenError(
-            f"{path}: not a video, or its beginning is missing or damaged"
-            f" ({error.strerror or error}); give a video file"
-        ) from error
-    names = container.format.name.split(",")
-    if any(name in _NOT_VIDEO_FORMATS or name.endswith("_pipe") for name in names):
-        container.close()
-        raise VideoOpenError(f"{path}: this is a picture, a text or a list, not a video")
-    return container
-
-
-def _pick_stream(container: InputContainer, path: Path) -> tuple[VideoStream, list[str]]:
-    """The stream to read, and a remark where there was a choice."""
-    streams = container.streams.video
-    covers = [stream for stream in streams if stream.disposition & Disposition.attached_pic]
-    films = [stream for stream in streams if stream not in covers]
-    known = [stream for stream in films if stream.codec_context is not None]
-    if not streams:
-        kinds = sorted({stream.type for stream in container.streams})
-        held = f"only {' and '.join(kinds)}" if kinds else "no streams at all"
-        raise VideoOpenError(f"{path}: holds no video, {held}; give a file with pictures")
-    if not films:
-        raise VideoOpenError(f"{path}: its only picture is a cover, it holds no video")
-    if not known:
-        raise VideoOpenError(
-            f"{path}: there is no decoder for its video; convert it, for instance to H.264"
-        )
-    best = max(
-        known,
-        key=lambda stream: (
-            bool(stream.disposition & Disposition.default),
-            stream.frames != 1,
-            stream.codec_context.width * stream.codec_context.height,
-            -stream.index,
-        ),
-    )
-    remarks = []
-    if len(films) > 1:
-        context = best.codec_context
-        remarks.append(
-            f"holds {len(films)} video streams; stream {best.index}"
-            f" ({context.width}×{context.height}) was read"
-        )
-    return best, remarks
-
-
-def _prepare(container: InputContainer, stream: VideoStream, threads: int) -> None:
-    """Let the demuxer pass over other streams and set the number of decoder threads."""
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
-    stream.codec_context.thread_count = threads
-    if threads != 1:
-        stream.codec_context.thread_type = "AUTO"
-
-
-def _decode(
-    container: InputContainer, stream: VideoStream, report: Report, limit: int | None = None
-) -> Iterator[VideoFrame]:
-    """Frames in display order; damaged packets are counted and passed over.
-
-    ``limit``: give up after so many packets.
-    """
-    context = stream.codec_context
-    for count, packet in enumerate(_packets(container, stream, report)):
-        if limit is not None and count >= limit:
-            return
+    def _key_stamp_at(self, stamp: int) -> int | None:
+        """Stamp of the last key frame at or before ``stamp``."""
         try:
-            yield from context.decode(packet)
-        except av.FFmpegError:
-            report.damaged_packets += bool(packet.size)
+            self._container.seek(stamp, stream=self._stream)
+            for packet in self._container.demux(self._stream):
+                if packet.is_keyframe or not packet.size:
+                    return packet.pts
+        except low.DecoderError:
+            return None
+        return None
 
+    def _key_frame_at(self, stamp: int, seen: set[int | None]) -> VideoFrame | None:
+        """The last key frame at or before ``stamp``, None where ``seen`` has it; notes it there."""
+        pts = self._key_stamp_at(stamp)
+        if pts is None or pts in seen:
+            return None
+        seen.add(pts)
+        context = self._stream.codec_context
+        report = Report()
+        self._container.seek(pts, stream=self._stream)
+        for packet in self._container.demux(self._stream):
+            decoded = low.decode(self._stream, packet, report)
+            if packet.size and not decoded:
+                decoded = low.decode(self._stream, type(packet)(), report)
+            context.flush_buffers()
+            return decoded[0] if decoded else None
+        return None
 
-def _packets(
-    container: InputContainer, stream: VideoStream, report: Report
-) -> Iterator[Packet[VideoStream]]:
-    """Packets of the stream and a final empty one; errors on the way are noted and passed."""
-    errors = 0
-    while True:
+    def _sought(self, stamp: int) -> Iterator[VideoFrame]:
+        """Frames from the key frame at or before ``stamp`` on."""
+        report = Report()
+        self._container.seek(stamp, stream=self._stream)
+        for packet in low.packets(self._container, self._stream, report):
+            yield from low.decode(self._stream, packet, report)
+
+    def _others_reach_end(self) -> bool:
+        """Whether sound or another stream lasts until the claimed end: the file is whole then."""
+        if self.info.duration_s is None:
+            return False
+        origin_s = (self._container.start_time or 0) / low.MICROSECONDS
+        goal_s = self.info.duration_s - _END_SLACK_S
         try:
-            for packet in container.demux(stream):
-                report.cut = packet.is_corrupt or (report.cut and not packet.size)
-                yield packet
-            return
-        except (av.FFmpegError, OSError):
-            errors += 1
-            report.cut = True
-            if errors > _MAX_DEMUX_ERRORS:
-                break
-    yield Packet()
-
-
-def _duration_s(decoded: VideoFrame, stream: VideoStream) -> float:
-    if decoded.duration and stream.time_base:
-        return float(decoded.duration * stream.time_base)
-    return 1.0 / _frame_rate(stream)
-
-
-def _frame_rate(stream: VideoStream) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and 0.001 < rate < 2000:
-            return float(rate)
-    return _DEFAULT_RATE
-
-
-def _sample_aspect(stream: VideoStream) -> float:
-    ratio = stream.sample_aspect_ratio
-    if not ratio:
-        return 1.0
-    aspect = float(ratio)
-    return aspect if 1.0 / _MAX_SAMPLE_ASPECT < aspect < _MAX_SAMPLE_ASPECT else 1.0
-
-
-def _clockwise(counterclockwise_deg: int) -> int:
-    """Nearest multiple of 90 degrees, turned clockwise, of the display matrix' rotation."""
-    return round(-counterclockwise_deg / 90) * 90 % 360
-
-
-def _claimed_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """The shortest of the lengths that container and stream claim for the video."""
-    claims = []
-    if stream.duration and stream.time_base:
-        claims.append(float(stream.duration * stream.time_base))
-    if container.duration:
-        claims.append(container.duration / _MICROSECONDS)
-    return min((claim for claim in claims if claim > 0), default=None)
+            for stream in self._container.streams:
+                stream.discard = Discard.default
+            self._container.seek(round((origin_s + goal_s) * low.MICROSECONDS))
+            for packet in self._container.demux():
+                if packet.pts is None or packet.is_corrupt:
+                    continue
+                if packet.stream_index == self._stream.index:
+                    continue
+                if float(packet.pts * packet.time_base) - origin_s >= goal_s - _END_SLACK_S:
+                    return True
+        except low.DecoderError:
+            return False
+        finally:
+            low.prepare(self._container, self._stream, 1)
+        return False
