@@ -33,7 +33,7 @@ LAYERS = (
 )
 #: Where a library may be imported; a folder ends in a slash.
 HOMES = {
-    "av": ("media/video.py", "media/encode.py", "media/pixels.py", "testing.py"),
+    "av": ("media/container.py", "media/video.py", "media/encode.py"),
     "lmdb": ("store/lmdb_env.py", "store/lmdb_store.py"),
     "typer": ("cli/",),
     "rich": ("cli/progress.py",),

@@ -65,13 +65,13 @@ class _DecodedFrame(Protocol):
     def colorspace(self) -> Any: ...
     @property
     def color_trc(self) -> Any: ...
-    def reformat(self, *, format: str) -> Self: ...
+    def reformat(self, *, format: str, threads: int) -> Self: ...
 
 
 def read_planes(frame: _DecodedFrame) -> tuple[tuple[Plane, ...], ColourSpec]:
     """Planes of a decoded frame, zero-copy where the format allows, and what they mean."""
     plain = planar_name(frame.format)
-    source = frame if plain == frame.format.name else frame.reformat(format=plain)
+    source = frame if plain == frame.format.name else frame.reformat(format=plain, threads=1)
     layout, depth, alpha = _describe(plain)
     colour = _colour(
         (layout, depth),
