@@ -87,7 +87,8 @@ def describe(grids: NDArray[np.float32]) -> Descriptors:
     colour_unit = np.maximum(unit, _COLOUR_FLOOR)[:, None]
     values = np.concatenate(
         [
-            np.floor(_STEPS_PER_DEVIATION * (brightness - mean[:, None]) / unit[:, None]),
+            # Half-open steps, so that code >= 0 is exactly "brighter than the mean".
+            np.ceil(_STEPS_PER_DEVIATION * (brightness - mean[:, None]) / unit[:, None]) - 1,
             np.rint(_STEPS_PER_DEVIATION * red_green / colour_unit),
             np.rint(_STEPS_PER_DEVIATION * blue_yellow / colour_unit),
         ],

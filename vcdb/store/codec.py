@@ -129,14 +129,15 @@ def encode_video(video: Video) -> bytes:
     """A catalogue entry as a msgpack map; its id is the key and not repeated."""
     entry = asdict(video)
     del entry["video_id"]
-    packed: bytes = msgpack.packb(entry)
+    # A path may hold bytes that are no UTF-8.
+    packed: bytes = msgpack.packb(entry, unicode_errors="surrogateescape")
     return packed
 
 
 def decode_video(video_id: int, data: bytes | memoryview) -> Video:
     """Inverse of :func:`encode_video`; fields of later versions are passed over."""
     try:
-        entry = msgpack.unpackb(data)
+        entry = msgpack.unpackb(data, unicode_errors="surrogateescape")
         known = {name: value for name, value in entry.items() if name in _VIDEO_FIELDS}
         return Video(video_id=video_id, **known)
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as error:

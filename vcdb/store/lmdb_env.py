@@ -28,6 +28,8 @@ _FIRST_MAP_BYTES = 64 << 20
 _GROWTH = 2
 #: One thread of a server may hold several snapshots; a slot is 64 bytes.
 _MAX_READERS = 1024
+#: Readers hold snapshots for milliseconds; one that stays is an iterator nobody closed.
+_READERS_WAIT_S = 60.0
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -120,7 +122,10 @@ class Environment:
     def _resize(self, map_bytes: int) -> None:
         """Set the map's size, or with 0 take over the size that another process has set."""
         with self._idle:
-            self._idle.wait_for(lambda: self._readers == 0)
+            if not self._idle.wait_for(lambda: self._readers == 0, _READERS_WAIT_S):
+                raise StoreLockedError(
+                    f"{self.folder} must grow, but a listing of it was left open in this program"
+                )
             self._env.set_mapsize(map_bytes)
 
     def _refuse_truncated(self) -> None:

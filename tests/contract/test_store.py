@@ -1,0 +1,222 @@
+"""One suite for every store. Where a test alters a store, it ends with a clean check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.contract.stores import make_runs, make_video
+from vcdb.store.base import Ranges, Store
+from vcdb.store.codec import BLOCK_RUNS, POSTING, postings_of
+from vcdb.store.lmdb_store import LmdbStore
+from vcdb.store.memory import MemoryStore
+
+Opener = Callable[[], Store]
+
+
+def _lmdb(folder: Path) -> Store:
+    # A map of one megabyte, so that the suite makes it grow.
+    return LmdbStore(folder / "base", create=True, map_bytes=1 << 20)
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = MemoryStore() if request.param == "memory" else _lmdb(tmp_path)
+    with opened:
+        yield opened
+
+
+def ranges_of(keys: np.ndarray, low_min: int = 0, low_max: int = 255) -> Ranges:
+    keys = np.unique(keys.astype(np.uint32))
+    return Ranges(
+        keys, np.full(len(keys), low_min, np.uint8), np.full(len(keys), low_max, np.uint8)
+    )
+
+
+def sorted_postings(*parts: np.ndarray) -> np.ndarray:
+    return np.sort(np.concatenate([np.empty(0, POSTING), *parts]), order=("key", "place"))
+
+
+def test_empty_store_answers_everything_with_nothing(store: Store) -> None:
+    assert store.video(1) is None
+    assert list(store.videos()) == []
+    assert store.with_path("/films/1.mkv") is None
+    assert store.with_content("0" * 32) is None
+    assert len(store.scan(ranges_of(np.arange(10)))) == 0
+    assert store.totals()[:4] == (0, 0, 0, 0)
+    assert list(store.check()) == []
+
+
+def test_added_video_is_listed_with_its_id(store: Store) -> None:
+    new = make_video(1)
+    video = store.add(new)
+    assert video == replace(new.entry, video_id=video.video_id)
+    assert store.video(video.video_id) == video
+    assert store.with_path("/films/1.mkv") == video
+    assert store.with_content(f"{1:032x}") == video
+    assert list(store.videos()) == [video]
+    assert list(store.check()) == []
+
+
+def test_totals_are_sums_over_videos(store: Store) -> None:
+    first, second = store.add(make_video(1, 5)), store.add(make_video(2, 130))
+    totals = store.totals()
+    assert totals.videos == 2
+    assert totals.records == 135
+    assert totals.frames == first.frames + second.frames
+    assert totals.duration_us == round((first.duration_s + second.duration_s) * 1e6)
+
+
+def test_ids_are_never_reused(store: Store) -> None:
+    ids = [store.add(make_video(seed, 3)).video_id for seed in (1, 2, 3)]
+    store.remove(ids)
+    assert store.add(make_video(4, 3)).video_id > max(ids)
+    assert list(store.check()) == []
+
+
+def test_scan_returns_postings_in_numeric_key_order(store: Store) -> None:
+    new = [make_video(seed) for seed in range(5)]
+    ids = [store.add(one).video_id for one in new]
+    wanted = sorted_postings(*(postings_of(i, one.runs) for i, one in zip(ids, new, strict=True)))
+    found = store.scan(ranges_of(wanted["key"]))
+    np.testing.assert_array_equal(found, wanted)
+    assert (np.diff(found["key"].astype(np.int64)) >= 0).all()
+
+
+def test_scan_keeps_to_the_range_of_low_bits(store: Store) -> None:
+    new = make_video(1, 200)
+    postings = postings_of(store.add(new).video_id, new.runs)
+    low = (postings["place"] >> 56).astype(int)
+    for low_min, low_max in ((0, 255), (17, 203), (int(low[0]), int(low[0])), (255, 255)):
+        found = store.scan(ranges_of(postings["key"], low_min, low_max))
+        np.testing.assert_array_equal(found, postings[(low >= low_min) & (low <= low_max)])
+
+
+def test_scan_of_absent_keys_finds_nothing(store: Store) -> None:
+    new = make_video(1, 20)
+    postings = postings_of(store.add(new).video_id, new.runs)
+    absent = np.setdiff1d(postings["key"] ^ 1, postings["key"])
+    assert len(absent)
+    assert len(store.scan(ranges_of(absent))) == 0
+
+
+def test_plain_runs_have_no_postings(store: Store) -> None:
+    new = make_video(1, 4)
+    flat = make_runs(4, 1)
+    flat.descriptors.deviation[:] = 0
+    video = store.add(replace(new, runs=flat))
+    assert len(postings_of(video.video_id, flat)) == 0
+    assert video.records == 4
+    assert list(store.check()) == []
+
+
+@pytest.mark.parametrize("count", [1, BLOCK_RUNS - 1, BLOCK_RUNS, BLOCK_RUNS + 1, 300])
+def test_runs_come_back_as_they_were(store: Store, count: int) -> None:
+    new = make_video(1, count)
+    video_id = store.add(new).video_id
+    for start, stop in ((0, 1), (count - 1, count), (0, count), (count // 2, count // 2 + 1)):
+        first, table = store.runs(video_id, start, stop)
+        assert first <= start
+        assert stop <= first + len(table)
+        got, wanted = table.part(start - first, stop - first), new.runs.part(start, stop)
+        np.testing.assert_array_equal(got.frame_edges, wanted.frame_edges)
+        np.testing.assert_array_equal(got.edges_us, wanted.edges_us)
+        for got_part, wanted_part in zip(got.descriptors, wanted.descriptors, strict=True):
+            np.testing.assert_array_equal(got_part, wanted_part)
+
+
+def test_unknown_runs_are_refused(store: Store) -> None:
+    video_id = store.add(make_video(1, 10)).video_id
+    for wrong_id, start, stop in ((video_id, 0, 11), (video_id, 64, 65), (video_id + 1, 0, 1)):
+        with pytest.raises(KeyError):
+            store.runs(wrong_id, start, stop)
+
+
+def test_removed_video_leaves_nothing(store: Store) -> None:
+    kept_new, gone_new = make_video(1, 100), make_video(2, 100)
+    kept, gone = store.add(kept_new), store.add(gone_new)
+    store.remove([gone.video_id])
+    assert store.video(gone.video_id) is None
+    assert store.with_path(gone.path) is None
+    assert store.with_content(gone.content_id) is None
+    keys = np.concatenate([postings_of(1, one.runs)["key"] for one in (kept_new, gone_new)])
+    np.testing.assert_array_equal(
+        store.scan(ranges_of(keys)), postings_of(kept.video_id, kept_new.runs)
+    )
+    assert store.totals().records == 100
+    assert list(store.check()) == []
+
+
+def test_removing_an_unknown_video_changes_nothing(store: Store) -> None:
+    video = store.add(make_video(1, 10))
+    with pytest.raises(KeyError):
+        store.remove([video.video_id, video.video_id + 1])
+    assert store.video(video.video_id) == video
+    assert list(store.check()) == []
+
+
+def test_replacement_takes_the_place_of_the_old(store: Store) -> None:
+    old = store.add(make_video(1, 90))
+    new = replace(make_video(2, 40, path=old.path), replaces=(old.video_id,))
+    video = store.add(new)
+    assert store.video(old.video_id) is None
+    assert store.with_path(old.path) == video
+    assert store.with_content(old.content_id) is None
+    assert store.totals().videos == 1
+    assert list(store.check()) == []
+
+
+def test_update_changes_entries_and_their_names(store: Store) -> None:
+    video = store.add(make_video(1, 10))
+    changed = replace(video, title="Other", path="/else/1.mkv", tags={"imdb": "tt1"})
+    store.update([changed])
+    assert store.video(video.video_id) == changed
+    assert store.with_path(video.path) is None
+    assert store.with_path("/else/1.mkv") == changed
+    assert list(store.check()) == []
+
+
+def test_update_swaps_paths(store: Store) -> None:
+    first, second = store.add(make_video(1, 5)), store.add(make_video(2, 5))
+    store.update([replace(first, path=second.path), replace(second, path=first.path)])
+    swapped = store.with_path(first.path)
+    assert swapped is not None
+    assert swapped.video_id == second.video_id
+    assert list(store.check()) == []
+
+
+def test_update_of_an_unknown_video_changes_nothing(store: Store) -> None:
+    video = store.add(make_video(1, 10))
+    with pytest.raises(KeyError):
+        store.update([replace(video, title="Other"), replace(video, video_id=99)])
+    assert store.video(video.video_id) == video
+
+
+def test_odd_names_survive(store: Store) -> None:
+    path = "/films/" + "ä" * 300 + "\udcff.mkv"
+    title = 'Le "Film" <b>\n\x00 🎬'
+    video = store.add(make_video(1, 3, path=path, title=title))
+    assert store.with_path(path) == video
+    assert store.video(video.video_id) == video
+
+
+def test_listing_is_a_snapshot(store: Store) -> None:
+    for seed in range(3):
+        store.add(make_video(seed, 3))
+    listing = store.videos()
+    next(listing)
+    store.add(make_video(9, 3))
+    assert len(list(listing)) == 2
+
+
+def test_many_videos_make_the_store_grow(store: Store) -> None:
+    new = [make_video(seed, 400) for seed in range(12)]
+    ids = [store.add(one).video_id for one in new]
+    keys = np.concatenate([postings_of(1, one.runs)["key"] for one in new])
+    wanted = sorted_postings(*(postings_of(i, one.runs) for i, one in zip(ids, new, strict=True)))
+    np.testing.assert_array_equal(store.scan(ranges_of(keys)), wanted)
+    assert list(store.check()) == []
