@@ -26,12 +26,12 @@ from vcdb.fingerprint.grid import geometry, image_grids
 from vcdb.ingest import AddOptions, ProgressCallback, add_files, find_files
 from vcdb.media.encode import write_video
 from vcdb.media.video import grab_frame
-from vcdb.models import AddResult, Answer, Stats
+from vcdb.models import AddResult, Answer, Match, Place, Stats
 
 Picture = NDArray[np.uint8]
 
 #: Where in a film frames are taken, as parts of its length; the first with enough detail.
-_PARTS = ((0.21, 0.27, 0.33), (0.53, 0.47, 0.59), (0.83, 0.77, 0.71))
+_PARTS = ((0.21, 0.27, 0.33), (0.53, 0.47, 0.59), (0.79, 0.87, 0.71))
 #: A time counts as right within this, or inside the stretch that the answer names.
 _TIME_TOLERANCE_S = 0.5
 
@@ -97,11 +97,13 @@ def run_demo(
         shots = folder / "shots"
         shots.mkdir()
         base = stack.enter_context(Database(folder / "base", create=True))
+        options = AddOptions()
         if not paths:
             yield _make_films(folder / "films")
-            paths = [folder / "films"]
+            # One at a time: the same order, and so the same numbers, on every machine.
+            paths, options = [folder / "films"], AddOptions(jobs=1)
         added: list[AddResult] = []
-        results = add_files(base, find_files(paths), AddOptions(), progress)
+        results = add_files(base, find_files(paths), options, progress)
         stack.callback(results.close)
         for result in results:
             yield Indexed(result)
@@ -157,7 +159,8 @@ def _lookups(base: Database, films: Sequence[AddResult], shots: Path) -> Iterato
 def _detailed_frame(film: AddResult, parts: Sequence[float]) -> tuple[Picture, float] | None:
     """A frame at one of the ``parts`` of a film that is not too plain to tell, and its time."""
     for part in parts:
-        picture, at_s = grab_frame(film.path, part * (film.duration_s or 0.0))
+        at_s = part * (film.duration_s or 0.0)
+        picture = grab_frame(film.path, at_s=at_s)
         height, width = picture.shape[:2]
         if not describe(image_grids(picture, [geometry(width / height)])).is_plain[0]:
             return picture, at_s
@@ -178,15 +181,13 @@ def is_right(answer: Answer, title: str | None, at_s: float | None) -> bool:
     """
     if title is None or at_s is None:
         return answer.verdict == "not_found"
-    stretches = [
-        (place.start_s, place.end_s)
-        for match in answer.matches
-        if match.title == title
-        for place in (match, *match.places)
-    ]
+    places: list[Match | Place] = []
+    for match in answer.matches:
+        if match.title == title:
+            places += [match, *match.places]
     return any(
-        start_s - _TIME_TOLERANCE_S <= at_s <= end_s + _TIME_TOLERANCE_S
-        for start_s, end_s in stretches
+        place.start_s - _TIME_TOLERANCE_S <= at_s <= place.end_s + _TIME_TOLERANCE_S
+        for place in places
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,13 +53,16 @@ def demo(
     from vcdb.ingest import find_files
 
     code = DONE
-    files = [file.path for file in find_files(paths or [])]
-    with display_for(files) as display:
-        progress = display.update if sys.stderr.isatty() else None
-        for event in run_demo(paths or [], keep=keep, progress=progress):
+    with ExitStack() as stack:
+        display = None
+        if paths and sys.stderr.isatty():
+            files = [file.path for file in find_files(paths)]
+            display = stack.enter_context(display_for(files))
+        for event in run_demo(paths or [], keep=keep, progress=display.update if display else None):
             emit(_json(event) if json else _text(event))
             if isinstance(event, Indexed):
-                display.finished(event.result)
+                if display:
+                    display.finished(event.result)
                 if event.result.status in ("failed", "partial"):
                     code = max(code, INPUT_FAILED)
             elif isinstance(event, Lookup) and not event.right:

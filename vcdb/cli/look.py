@@ -86,7 +86,8 @@ def frames(
       vcdb frames clip.mp4 clip-frames
     """
     from vcdb import pictures, render
-    from vcdb.media.video import displayed, open_video
+    from vcdb.media.display import displayed
+    from vcdb.media.video import open_video
 
     with open_video(video) as reader:
         try:
