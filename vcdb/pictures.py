@@ -6,15 +6,18 @@ Drawing only: arrays and records in, BGR pictures (height, width, 3) uint8 out.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.anatomy import Anatomy
 from vcdb.errors import UsageError
 from vcdb.fingerprint.cells import CHOSEN, HASH_BITS
 from vcdb.fingerprint.grid import COLUMNS, ROWS, Geometry, geometry
+
+if TYPE_CHECKING:
+    from vcdb.anatomy import Anatomy
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]

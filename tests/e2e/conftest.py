@@ -59,7 +59,7 @@ def vcdb(tmp_path: Path) -> Vcdb:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             cwd=tmp_path,
-            env=environment(VCDB_DB=str(tmp_path / "base"), **(env or {})),
+            env=environment(**{"VCDB_DB": str(tmp_path / "base"), **(env or {})}),
             timeout=TIMEOUT_S,
             check=False,
         )
