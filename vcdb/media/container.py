@@ -116,10 +116,12 @@ def _rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
 
 
 def prepare(container: InputContainer, stream: VideoStream, threads: int) -> None:
-    """Let the demuxer pass over other streams and set the number of decoder threads."""
+    """Let the demuxer pass over other streams; before the first frame, set the decoder's threads."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
+    if stream.codec_context.is_open:
+        return
     stream.codec_context.thread_count = threads
     if threads != 1:
         stream.codec_context.thread_type = "AUTO"
