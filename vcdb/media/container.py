@@ -116,7 +116,7 @@ def _rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
 
 
 def prepare(container: InputContainer, stream: VideoStream, threads: int) -> None:
-    """Let the demuxer pass over other streams; before the first frame, set the decoder's threads."""
+    """Let the demuxer pass over other streams; set the decoder's threads, if it has not begun."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
