@@ -24,9 +24,11 @@ _LIT_LEVEL = 32
 _BRIGHT_SHARE = 0.15
 _LIT_MOMENTS = 0.15
 _BAR_LIT_MAX = 0.12
-_PICTURE_LIT_MIN = 0.6
 _EDGE_DEPTH = 0.02
 _MIN_LEFT = 0.2
+_SYMMETRY = 0.015
+_MANY_MOMENTS = 6
+_LONE_BAR_MIN = 0.03
 _COLOUR_REACH = 14
 _SAME_MIN = 0.9
 _SAME_INSIDE_MAX = 0.65
@@ -39,7 +41,8 @@ def find_area(luma_samples: Iterable[Luma]) -> Area:
     ``luma_samples``: (rows, columns) uint8, full range (black 0), as displayed, from moments
     spread over the video. Moments too dark to tell are passed over; without any bright one the
     answer is FULL. A line belongs to a bar where hardly a pixel is lit in more than 15 % of the
-    bright moments, so subtitles and a small logo inside a bar do not hide it.
+    bright moments, so subtitles and a small logo inside a bar do not hide it. Bars are expected
+    in pairs of equal width; a lone one, or few moments, need stronger evidence.
     """
     bright = [luma for luma in luma_samples if (luma > _LIT_LEVEL).mean() >= _BRIGHT_SHARE]
     if not bright:
@@ -50,40 +53,61 @@ def find_area(luma_samples: Iterable[Luma]) -> Area:
     for luma in moments:
         lit_count += luma > _LIT_LEVEL
     lit = lit_count > _LIT_MOMENTS * len(moments)
-    left, right = _lit_span(lit.mean(axis=0))
-    top, bottom = _lit_span(lit[:, round(left * shape[1]) : round(right * shape[1])].mean(axis=1))
-    left, right = _lit_span(lit[round(top * shape[0]) : round(bottom * shape[0])].mean(axis=0))
-    return Area(left, top, right, bottom)
+    many = len(moments) >= _MANY_MOMENTS
+    left, right = _picture_span(lit.mean(axis=0), many)
+    top, bottom = _picture_span(lit[:, left:right].mean(axis=1), many)
+    left, right = _picture_span(lit[top:bottom].mean(axis=0), many)
+    if lit[top:bottom, left:right].mean() < (0.5 if many else 0.7):
+        return FULL
+    rows, columns = shape
+    return Area(left / columns, top / rows, right / columns, bottom / rows)
 
 
-def _lit_span(shares: Shares) -> tuple[float, float]:
-    """(start, stop) as fractions of the lines that lie between two bars.
+def _picture_span(shares: Shares, many: bool) -> tuple[int, int]:
+    """First and one past the last line between two bars; all lines where there are none.
 
-    ``shares``: per line, the share of its pixels that are lit.
+    ``shares``: per line, the share of its pixels that are lit; ``many``: of many moments.
     """
-    if not shares.any():
-        return 0.0, 1.0
-    start = _dark_border(shares)
-    stop = 1.0 - _dark_border(shares[::-1])
-    return (start, stop) if stop - start >= _MIN_LEFT else (0.0, 1.0)
-
-
-def _dark_border(shares: Shares) -> float:
-    """Width of the bar at the beginning of the lines, as a fraction; 0 where there is none."""
     count = len(shares)
-    usual = float(np.median(shares[shares > _BAR_LIT_MAX])) if (shares > _BAR_LIT_MAX).any() else 0
-    inside = np.flatnonzero(shares > max(_BAR_LIT_MAX, 0.5 * usual))
-    if not len(inside):
-        return 0.0
-    edge = int(inside[0])
+    usual = float(np.median(shares[shares > _BAR_LIT_MAX])) if shares.max() > _BAR_LIT_MAX else 1.0
+    start, stop = _dark_lines(shares, usual), _dark_lines(shares[::-1], usual)
+    if abs(start - stop) <= max(1, _SYMMETRY * count):
+        pass
+    elif _begins_at(shares[::-1], start, 0.3 * usual):
+        stop = start
+    elif _begins_at(shares, stop, 0.3 * usual):
+        start = stop
+    elif not many:
+        return 0, count
+    else:
+        start = start if _alone(shares, start, usual) else 0
+        stop = stop if _alone(shares[::-1], stop, usual) else 0
+    enough = count - start - stop >= _MIN_LEFT * count
+    return (start, count - stop) if enough else (0, count)
+
+
+def _dark_lines(shares: Shares, usual: float) -> int:
+    """How many lines at the beginning make a bar, 0 where they do not end at a sharp edge."""
+    lit = np.flatnonzero(shares > max(_BAR_LIT_MAX, 0.5 * usual))
+    edge = int(lit[0]) if len(lit) else 0
+    return edge if _begins_at(shares, edge, 0.8 * usual) else 0
+
+
+def _begins_at(shares: Shares, edge: int, least: float) -> bool:
+    """Whether all is dark before line ``edge`` and a share of ``least`` is lit just behind it."""
+    count = len(shares)
     if edge < MIN_BAR * count:
-        return 0.0
+        return False
     depth = max(2, round(_EDGE_DEPTH * count))
-    outer = shares[: max(1, edge - depth)]
-    inner = shares[edge : edge + depth]
-    straight = float((outer <= _BAR_LIT_MAX).mean()) >= 0.95
-    sharp = float(inner.max()) >= _PICTURE_LIT_MIN * max(usual, 2 * _BAR_LIT_MAX)
-    return edge / count if straight and sharp else 0.0
+    dark = shares[: max(1, edge - depth)] <= _BAR_LIT_MAX
+    return float(dark.mean()) >= 0.95 and float(shares[edge : edge + depth].max()) >= least
+
+
+def _alone(shares: Shares, edge: int, usual: float) -> bool:
+    """Whether a bar without a counterpart is beyond doubt: wide, wholly dark, sharp."""
+    if edge < _LONE_BAR_MIN * len(shares):
+        return False
+    return float(shares[: edge - 1].max()) <= 0.02 and _begins_at(shares, edge, 0.9 * usual)
 
 
 def find_area_image(bgr: npt.NDArray[np.uint8]) -> Area:
