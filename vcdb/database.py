@@ -34,7 +34,7 @@ def default_path() -> Path:
     named = os.environ.get("VCDB_DB")
     if named:
         return Path(named)
-    from platformdirs import user_data_path  # noqa: PLC0415 - not needed where a base is named
+    from platformdirs import user_data_path
 
     return user_data_path("vcdb", appauthor=False)
 
@@ -83,7 +83,7 @@ class Database:
         file whose content changed since it was added replaces its old entry; so does a whole file
         where only a part of it was in.
         """
-        from vcdb.indexing import index_video  # noqa: PLC0415 - searching needs no decoder
+        from vcdb.indexing import index_video
 
         started = time.perf_counter()
         file = Path(path).absolute()
@@ -118,9 +118,7 @@ class Database:
             return None
         moved = not Path(same_content.path).exists() and same_path is None
         if moved or same_content.path == str(file):
-            same_content = replace(
-                same_content, path=str(file), modified_ns=status.st_mtime_ns
-            )
+            same_content = replace(same_content, path=str(file), modified_ns=status.st_mtime_ns)
             self._store.update([same_content])
         return same_content
 

@@ -11,8 +11,8 @@ import numpy as np
 from vcdb.errors import DecodeError
 from vcdb.fingerprint.descriptor import describe
 from vcdb.fingerprint.grid import Cells, GridPlan, geometry
-from vcdb.media.area import Area
 from vcdb.fingerprint.runs import RunBuilder, RunTable
+from vcdb.media.area import Area
 from vcdb.media.bars import find_area
 from vcdb.media.frame import Frame, VideoInfo
 from vcdb.media.video import open_video

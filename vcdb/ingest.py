@@ -30,9 +30,13 @@ from vcdb.models import AddResult, Progress
 
 #: Endings of files that are taken from folders; a file that is named is tried whatever its ending.
 VIDEO_ENDINGS = frozenset(
-    ".3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .h264 .264 .hevc .265 .m1v .m2t .m2ts .m2v .m4v "
-    ".mjpeg .mjpg .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .ogm .ogv .qt .rm .rmvb "
-    ".tod .ts .vob .webm .wmv .wtv .y4m".split()
+    f".{ending}"
+    for ending in (
+        *("3g2", "3gp", "amv", "asf", "avi", "divx", "dv", "f4v", "flv", "h264", "264", "hevc"),
+        *("265", "m1v", "m2t", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mod", "mov", "mp4"),
+        *("mpe", "mpeg", "mpg", "mpv", "mts", "mxf", "nut", "ogm", "ogv", "qt", "rm", "rmvb"),
+        *("tod", "ts", "vob", "webm", "wmv", "wtv", "y4m"),
+    )
 )
 _POLL_S = 0.1
 
@@ -70,7 +74,8 @@ def find_files(paths: Sequence[str | Path], exclude: Sequence[str] = ()) -> list
             for file in files:
                 found.setdefault(file, FoundFile(file))
             if not files:
-                found.setdefault(path, FoundFile(path, f"{path}: there are no videos in this folder"))
+                problem = f"{path}: there are no videos in this folder"
+                found.setdefault(path, FoundFile(path, problem))
         elif not path.exists():
             problem = f"{path}: there is no such file or folder; check the path"
             found.setdefault(path, FoundFile(path, problem))

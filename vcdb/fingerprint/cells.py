@@ -7,9 +7,15 @@ crop can be resampled until it has them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.fingerprint.grid import COLUMNS, ROWS
+
+#: Arrays of real numbers; they are float32 unless a docstring says otherwise.
+Floats = NDArray[np.floating[Any]]
 
 CELLS = ROWS * COLUMNS
 
@@ -29,5 +35,7 @@ LOW_BITS = len(LOW_CELLS)
 HASH_BITS = HIGH_BITS + LOW_BITS
 
 #: Flat cell numbers (row × 11 + column) of the 32 chosen cells, most significant bit first.
-CHOSEN: np.ndarray = np.array([row * COLUMNS + column for row, column in HIGH_CELLS + LOW_CELLS])
+CHOSEN: NDArray[np.intp] = np.array(
+    [row * COLUMNS + column for row, column in HIGH_CELLS + LOW_CELLS]
+)
 CHOSEN.flags.writeable = False

@@ -13,7 +13,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS, CHOSEN
+from vcdb.fingerprint.cells import CELLS, CHOSEN, Floats
+from vcdb.fingerprint.grid import COLUMNS, ROWS
 
 #: Bumped whenever the same picture would give other codes or hashes.
 FINGERPRINT_VERSION = 1
@@ -65,13 +66,13 @@ def concatenate(parts: list[Descriptors]) -> Descriptors:
     )
 
 
-def deviation_of(code: NDArray[np.uint8]) -> NDArray[np.float32]:
+def deviation_of(code: NDArray[np.uint8]) -> Floats:
     """Deviation of the chosen cells' brightness, of 255, that a deviation code stands for."""
     octaves = code.astype(np.float32) / _DEVIATION_CODES_PER_OCTAVE
     return (_LOWEST_DEVIATION * np.exp2(octaves)).astype(np.float32)
 
 
-def describe(grids: NDArray[np.float32]) -> Descriptors:
+def describe(grids: Floats) -> Descriptors:
     """Descriptors of ``grids``: float32 (n, 7, 11, 3), RGB, 0..255, NaN where missing.
 
     All 32 chosen cells must be there.
@@ -100,8 +101,8 @@ def describe(grids: NDArray[np.float32]) -> Descriptors:
 
 
 def opponents(
-    cells: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    cells: Floats,
+) -> tuple[Floats, Floats]:
     """Red minus green, and blue minus yellow, of RGB values in the last axis."""
     red, green, blue = cells[..., 0], cells[..., 1], cells[..., 2]
     return red - green, blue - (red + green) / 2
@@ -113,9 +114,9 @@ class Values(NamedTuple):
     Colour is divided by the deviation itself here, without the floor it is coded with.
     """
 
-    brightness: NDArray[np.float32]
-    red_green: NDArray[np.float32]
-    blue_yellow: NDArray[np.float32]
+    brightness: Floats
+    red_green: Floats
+    blue_yellow: Floats
 
 
 def values_of(descriptors: Descriptors) -> Values:
@@ -131,7 +132,7 @@ def values_of(descriptors: Descriptors) -> Values:
     )
 
 
-def values_of_grids(grids: NDArray[np.float32]) -> tuple[Values, NDArray[np.float32]]:
+def values_of_grids(grids: Floats) -> tuple[Values, Floats]:
     """The same numbers straight from grids, not rounded to codes, and the deviations (n,).
 
     For queries: ``grids`` as in :func:`describe`. Deviations are of 255, at least 0.25.
@@ -150,7 +151,7 @@ def values_of_grids(grids: NDArray[np.float32]) -> tuple[Values, NDArray[np.floa
     return values, deviation
 
 
-def grids_of(descriptors: Descriptors) -> NDArray[np.float32]:
+def grids_of(descriptors: Descriptors) -> Floats:
     """The grids that the codes stand for: float32 (n, 7, 11, 3), RGB, 0..255, NaN where missing.
 
     Exact to about a sixteenth of the picture's contrast; for pictures of stored frames.
@@ -161,7 +162,6 @@ def grids_of(descriptors: Descriptors) -> NDArray[np.float32]:
     red_green, blue_yellow = values.red_green * unit, values.blue_yellow * unit
     # With y = (r + g) / 2: brightness = (2 y + b) / 3 and blue_yellow = b - y.
     yellow = brightness - blue_yellow / 3
-    rgb = np.stack(
-        [yellow + red_green / 2, yellow - red_green / 2, yellow + blue_yellow], axis=-1
-    )
-    return np.clip(rgb, 0, 255).reshape(-1, 7, 11, 3).astype(np.float32)
+    rgb = np.stack([yellow + red_green / 2, yellow - red_green / 2, yellow + blue_yellow], axis=-1)
+    grids: Floats = np.clip(rgb, 0, 255).reshape(-1, ROWS, COLUMNS, 3).astype(np.float32)
+    return grids

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS
+from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS, Floats
 from vcdb.fingerprint.descriptor import Descriptors, values_of
 from vcdb.fingerprint.grid import COLUMNS, ROWS
 
@@ -21,7 +21,7 @@ _BIT_WEIGHTS = (1 << np.arange(HASH_BITS - 1, -1, -1, dtype=np.uint64)).astype(n
 _CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
 
 
-def _contrast(plus: NDArray[np.int_], minus: NDArray[np.int_]) -> NDArray[np.float32]:
+def _contrast(plus: NDArray[np.int_], minus: NDArray[np.int_]) -> Floats:
     weights = np.zeros(CELLS, np.float32)
     weights[plus.ravel()] = 1 / plus.size
     weights[minus.ravel()] = -1 / minus.size
@@ -44,10 +44,11 @@ CONTRASTS = _CONTRASTS.shape[1]
 LEVEL_BITS = 2
 LEVELS = 1 << LEVEL_BITS
 INDEX_BITS = CONTRASTS * LEVEL_BITS
+_LEVEL_SHIFTS = LEVEL_BITS * np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint8)
 
 #: Where one level of a contrast ends and the next begins, in deviations: quartiles over real
 #: clips; left-right symmetric, so that a mirrored picture has mirrored levels.
-LEVEL_BOUNDS: NDArray[np.float32] = np.array(
+LEVEL_BOUNDS: Floats = np.array(
     [[-0.55, 0.0, 0.55], [-0.45, 0.15, 0.75], [-0.45, 0.0, 0.45], [-0.25, 0.0, 0.25]], np.float32
 )
 
@@ -58,9 +59,9 @@ CONTRAST_NOISE = 0.025
 
 
 class Hashes(NamedTuple):
-    """Hashes of n pictures: ``index`` uint8 (n,), ``perceptual`` uint32 (n,)."""
+    """Hashes of n pictures: ``index_hash`` uint8 (n,), ``perceptual`` uint32 (n,)."""
 
-    index: NDArray[np.uint8]
+    index_hash: NDArray[np.uint8]
     perceptual: NDArray[np.uint32]
 
 
@@ -71,31 +72,31 @@ class Margins(NamedTuple):
     contrast to its nearest bound; ``neighbours``: int8 (n, 4), the level beyond that bound.
     """
 
-    bits: NDArray[np.float32]
-    levels: NDArray[np.float32]
+    bits: Floats
+    levels: Floats
     neighbours: NDArray[np.int8]
 
 
-def contrasts_of(brightness: NDArray[np.float32]) -> NDArray[np.float32]:
+def contrasts_of(brightness: Floats) -> Floats:
     """The contrasts behind the index hash: (n, 77) brightness in deviations to float32 (n, 4)."""
     # Outer cells may be missing; their weight is 0, but 0 × NaN is NaN.
-    return np.nan_to_num(brightness) @ _CONTRASTS
+    contrasts: Floats = np.nan_to_num(brightness) @ _CONTRASTS
+    return contrasts
 
 
-def levels_of(contrasts: NDArray[np.float32]) -> NDArray[np.uint8]:
+def levels_of(contrasts: Floats) -> NDArray[np.uint8]:
     """Levels 0..3 of contrasts (n, 4)."""
-    return (contrasts[:, :, None] >= LEVEL_BOUNDS).sum(axis=2).astype(np.uint8)
+    levels: NDArray[np.uint8] = (contrasts[:, :, None] >= LEVEL_BOUNDS).sum(axis=2, dtype=np.uint8)
+    return levels
 
 
 def pack_levels(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Index hashes (n,) of levels (n, 4), the first contrast in the highest bits."""
-    index = np.zeros(len(levels), np.uint8)
-    for column in range(CONTRASTS):
-        index = (index << LEVEL_BITS) | levels[:, column]
-    return index
+    index_hash: NDArray[np.uint8] = (levels << _LEVEL_SHIFTS).sum(axis=1, dtype=np.uint8)
+    return index_hash
 
 
-def hashes_of_brightness(brightness: NDArray[np.float32]) -> Hashes:
+def hashes_of_brightness(brightness: Floats) -> Hashes:
     """Hashes of brightness (n, 77) in deviations above the mean of the chosen cells."""
     bits = brightness[:, CHOSEN] > 0
     perceptual = (bits @ _BIT_WEIGHTS).astype(np.uint32)
@@ -107,7 +108,7 @@ def hashes_of(descriptors: Descriptors) -> Hashes:
     return hashes_of_brightness(values_of(descriptors).brightness)
 
 
-def margins_of(brightness: NDArray[np.float32]) -> Margins:
+def margins_of(brightness: Floats) -> Margins:
     """How certain each bit and level of brightness (n, 77) is."""
     contrasts = contrasts_of(brightness)
     distance = contrasts[:, :, None] - LEVEL_BOUNDS

@@ -90,8 +90,7 @@ def _traits_of(descriptors: Descriptors) -> _Traits:
         # Missing cells are missing in the whole video, so their codes cancel out.
         codes=descriptors.codes.astype(np.int16),
         key=np.concatenate([bits, levels_of(contrasts_of(brightness))], axis=1).astype(np.int8),
-        sure=np.concatenate([margins.bits[:, :HIGH_BITS], margins.levels], axis=1)
-        > _TURNED_WITHIN,
+        sure=np.concatenate([margins.bits[:, :HIGH_BITS], margins.levels], axis=1) > _TURNED_WITHIN,
         mean=descriptors.mean.astype(np.int16),
         plain=descriptors.is_plain,
     )
@@ -105,7 +104,7 @@ def _joins(anchor: _Traits, frames: _Traits, rows: slice) -> NDArray[np.bool_]:
     close = difference[:, :CELLS].mean(axis=1) + difference[:, CELLS:].mean(axis=1) / 2
     alike: NDArray[np.bool_] = reached & (close <= _CLOSE_CODES) & ~frames.plain[rows]
     if anchor.plain[0]:
-        return frames.plain[rows] & (np.abs(frames.mean[rows] - anchor.mean) <= _PLAIN_STEP)
+        alike = frames.plain[rows] & (np.abs(frames.mean[rows] - anchor.mean) <= _PLAIN_STEP)
     return alike
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS
+from vcdb.fingerprint.cells import CELLS, Floats
 from vcdb.fingerprint.descriptor import Values
 from vcdb.fingerprint.grid import COLUMNS, ROWS
 
@@ -30,7 +30,7 @@ _WEIGHTS = 1 << np.arange(SKETCH_BITS, dtype=np.uint64)
 UNCERTAIN_BELOW = 0.12
 
 
-def comparisons_of(values: Values) -> NDArray[np.float32]:
+def comparisons_of(values: Values) -> Floats:
     """The 64 signed differences, float32 (n, 64), in deviations, whose signs are the bits."""
     # Two neighbours often have the same code; a tie is broken the same way everywhere.
     steps = values.brightness[:, _FIRST] - values.brightness[:, _SECOND]

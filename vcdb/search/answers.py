@@ -28,9 +28,7 @@ def answer_of(
     """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
     judgement = judge(scored)
     matches = [
-        match
-        for stretches in judgement.films
-        if (match := _match(stretches, store)) is not None
+        match for stretches in judgement.films if (match := _match(stretches, store)) is not None
     ]
     verdict = judgement.verdict if matches else "not_found"
     return Answer(

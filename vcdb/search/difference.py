@@ -8,9 +8,11 @@ frames share large black areas, which make medians meet.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
+import numpy as np
+
+from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Values
 
 #: Share of cells that count; the others may be covered by something.
@@ -22,61 +24,67 @@ _GAIN = (0.7, 1.4)
 _SATURATION = (0.0, 1.5)
 #: With fewer cells in common nothing can be said.
 _FEWEST_CELLS = 20
+_ZERO: Floats = np.zeros(1, np.float32)
 
 
-def differences(query: Values, stored: Values) -> NDArray[np.float32]:
-    """Differences of one picture (n = 1) from n stored ones, float32 (n,), in deviations.
+class Differences(NamedTuple):
+    """Differences from n pictures, (n,), in deviations; 0 is the same picture.
 
-    0 is the same picture; inf where too few cells are common. The stored pictures must miss the
-    same cells (they are of one video).
+    ``robust`` leaves out the worst cells, ``whole`` does not: what changes within a static scene
+    is often confined to a few cells, so it tells neighbouring frames apart better.
+    """
+
+    robust: Floats
+    whole: Floats
+
+
+def differences(query: Values, stored: Values) -> Differences:
+    """Differences of one picture (n = 1) from n stored ones.
+
+    They are inf where too few cells are common. The stored pictures must miss the same cells (they
+    are of one video).
     """
     common = ~(np.isnan(query.brightness[0]) | np.isnan(stored.brightness[0]))
     if common.sum() < _FEWEST_CELLS:
-        return np.full(len(stored.brightness), np.inf, np.float32)
+        unknown = np.full(len(stored.brightness), np.inf)
+        return Differences(unknown, unknown.copy())
     kept = max(_FEWEST_CELLS, round(KEPT_SHARE * int(common.sum())))
-    brightness = _brightness(query.brightness[0, common], stored.brightness[:, common], kept)
-    colour = sum(
-        _colour(of_query[0, common], of_stored[:, common], kept)
-        for of_query, of_stored in (
-            (query.red_green, stored.red_green),
-            (query.blue_yellow, stored.blue_yellow),
-        )
+    residuals = [
+        (1.0, _brightness(query.brightness[0, common], stored.brightness[:, common], kept)),
+        (_COLOUR_WEIGHT, _colour(query.red_green[0, common], stored.red_green[:, common])),
+        (_COLOUR_WEIGHT, _colour(query.blue_yellow[0, common], stored.blue_yellow[:, common])),
+    ]
+    return Differences(
+        sum((weight * _trimmed_mean(residual, kept) for weight, residual in residuals), _ZERO),
+        sum((weight * residual.mean(axis=1) for weight, residual in residuals), _ZERO),
     )
-    total: NDArray[np.float32] = (brightness + _COLOUR_WEIGHT * colour).astype(np.float32)
-    return total
 
 
-def _brightness(
-    query: NDArray[np.float32], stored: NDArray[np.float32], kept: int
-) -> NDArray[np.float32]:
+def _brightness(query: Floats, stored: Floats, kept: int) -> Floats:
+    """Residuals (n, cells) after the best cells' gain and offset."""
     query, stored = _standardised(query[None])[0], _standardised(stored)
     best = np.argpartition(np.abs(query - stored), kept - 1, axis=1)[:, :kept]
-    x, y = query[best], np.take_along_axis(stored, best, axis=1)
-    gain, offset = _fit(x, y, *_GAIN)
-    residual = np.abs(query - gain[:, None] * stored - offset[:, None])
-    return _trimmed_mean(residual, kept)
+    gain, offset = _fit(query[best], np.take_along_axis(stored, best, axis=1), *_GAIN)
+    residual: Floats = np.abs(query - gain[:, None] * stored - offset[:, None])
+    return residual
 
 
-def _colour(
-    query: NDArray[np.float32], stored: NDArray[np.float32], kept: int
-) -> NDArray[np.float32]:
-    query = np.broadcast_to(query, stored.shape)
-    gain, offset = _fit(query, stored, *_SATURATION)
-    residual = np.abs(query - gain[:, None] * stored - offset[:, None])
-    return _trimmed_mean(residual, kept)
+def _colour(query: Floats, stored: Floats) -> Floats:
+    """Residuals (n, cells) after the best saturation and white balance."""
+    gain, offset = _fit(np.broadcast_to(query, stored.shape), stored, *_SATURATION)
+    residual: Floats = np.abs(query - gain[:, None] * stored - offset[:, None])
+    return residual
 
 
-def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _standardised(values: Floats) -> Floats:
     """Rows with mean 0 and deviation 1."""
     centred = values - values.mean(axis=1, keepdims=True)
     deviation = np.maximum(centred.std(axis=1, keepdims=True), 1e-6)
-    scaled: NDArray[np.float32] = centred / deviation
+    scaled: Floats = centred / deviation
     return scaled
 
 
-def _fit(
-    x: NDArray[np.float32], y: NDArray[np.float32], lowest: float, highest: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _fit(x: Floats, y: Floats, lowest: float, highest: float) -> tuple[Floats, Floats]:
     """Least-squares gain, kept within bounds, and offset of ``x ≈ gain * y + offset`` by row."""
     x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
     y_centred = y - y_mean[:, None]
@@ -85,7 +93,7 @@ def _fit(
     return gain, x_mean - gain * y_mean
 
 
-def _trimmed_mean(residual: NDArray[np.float32], kept: int) -> NDArray[np.float32]:
+def _trimmed_mean(residual: Floats, kept: int) -> Floats:
     smallest = np.partition(residual, kept - 1, axis=1)[:, :kept]
-    mean: NDArray[np.float32] = smallest.mean(axis=1)
+    mean: Floats = smallest.mean(axis=1)
     return mean

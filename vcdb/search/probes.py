@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import HIGH_BITS, LOW_BITS
+from vcdb.fingerprint.cells import HIGH_BITS, LOW_BITS, Floats
 from vcdb.fingerprint.hashes import (
     CONTRASTS,
     LEVEL_BITS,
@@ -77,7 +77,7 @@ class Widening:
     @property
     def key(self) -> int:
         """The key of the hashes as they are."""
-        return int(pack_keys(self.hashes.index, self.hashes.perceptual >> LOW_BITS)[0])
+        return int(pack_keys(self.hashes.index_hash, self.hashes.perceptual >> LOW_BITS)[0])
 
     @property
     def core(self) -> tuple[Item, ...]:
@@ -85,7 +85,7 @@ class Widening:
         return tuple(item for item in self.items[:MAX_DOUBLINGS] if item.margin <= CORE_ZONE)
 
 
-def widen(brightness: NDArray[np.float32]) -> Widening:
+def widen(brightness: Floats) -> Widening:
     """What may have turned in a picture of brightness (77,), in deviations."""
     row = brightness[None]
     hashes, margins = hashes_of_brightness(row), margins_of(row)

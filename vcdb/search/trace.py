@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import HIGH_BITS
 from vcdb.models import HypothesisTrace, ProbeTrace, RungTrace, UncertainBit
+from vcdb.search.candidates import Candidates
 from vcdb.search.probes import Rung, Widening
 
 _HIGH_MASK = (1 << HIGH_BITS) - 1
@@ -35,7 +35,7 @@ class Tracer:
         if self._enabled:
             self._open.append(_Open(variant, deviation, widening))
 
-    def rung(self, rung: Rung, postings: NDArray[np.void], best: Sequence[float]) -> None:
+    def rung(self, rung: Rung, postings: NDArray[np.void], found: Candidates) -> None:
         """A rung was scanned and its records compared."""
         if not self._enabled:
             return
@@ -53,7 +53,7 @@ class Tracer:
                 strict=True,
             )
         )
-        self._open[-1].rungs.append(RungTrace(rung.name, probes, tuple(best)))
+        self._open[-1].rungs.append(RungTrace(rung.name, probes, tuple(found.best_differences())))
 
     def hypotheses(self) -> tuple[HypothesisTrace, ...]:
         """Everything that was told, in order."""
@@ -61,7 +61,7 @@ class Tracer:
             HypothesisTrace(
                 variant=one.variant,
                 deviation=one.deviation,
-                index_hash=int(one.widening.hashes.index[0]),
+                index_hash=int(one.widening.hashes.index_hash[0]),
                 perceptual_hash=int(one.widening.hashes.perceptual[0]),
                 uncertain=tuple(
                     UncertainBit(item.number, item.margin, item.level, item.neighbour)

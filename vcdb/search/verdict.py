@@ -1,4 +1,10 @@
-"""Scored stretches to a verdict: found, ambiguous, or not found."""
+"""Scored stretches to a verdict: found, ambiguous, or not found.
+
+A small difference means little where the picture itself says little: skies, fades and titles on
+black resemble each other. So a match is weighed against the *blank difference*, how far the query
+is from the smooth surface that comes closest to it. Only a stored frame that explains a good part
+of what such a surface leaves over is claimed.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +14,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.grid import COLUMNS, ROWS
 from vcdb.models import Verdict
+from vcdb.search.difference import KEPT_SHARE
 
-#: Differences up to which a match is claimed, for a simple and for a rich picture, and how many
-#: deviations of detail make a picture rich. Fitted by ``tools/fit_thresholds``.
-_LIMIT_SIMPLE = 0.09
-_LIMIT_RICH = 0.15
-_RICH_DETAIL = 0.45
+#: A match may have at most this share of the query's blank difference, and never more than that.
+#: Set on pairs of clips encoded by different people, and on the nearest frames of other films.
+_BLANK_SHARE = 0.5
+_LARGEST_DIFFERENCE = 0.25
+#: The more hypotheses are tried the more chances a wrong film has: later ones must convince more.
+_FURTHER_SHARE = 0.8
 #: Two films show the same shot when their differences are so close to each other.
 _SAME_SHOT = 0.02
-#: A match this good cannot be beaten by a further hypothesis.
-SURE = 0.06
+#: A match this good cannot be beaten by a further rung or hypothesis.
+_SURE_SHARE = 0.4
+_SURE_DIFFERENCE = 0.07
+
+
+class Bounds(NamedTuple):
+    """Largest differences at which one query may be claimed, and at which the search may end."""
+
+    accept: float
+    sure: float
 
 
 class Scored(NamedTuple):
-    """A stretch of one video: the best difference in it, and where it is.
+    """A stretch of one video: its best run, where it is, and how it compares with the query.
 
-    ``detail``: how much of the query's contrast is in its fine structure, 0..1.
+    ``accept`` is the largest difference that may be claimed for this query and hypothesis.
     """
 
     difference: float
+    accept: float
     video_id: int
     run: int
     frame: int
@@ -36,38 +54,11 @@ class Scored(NamedTuple):
     start_us: int
     end_us: int
     variant: str
-    detail: float
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the match may be claimed."""
-        return self.difference <= limit(self.detail)
 
     @property
     def similarity(self) -> float:
-        """1 for the same picture, falling with the difference."""
-        return max(0.0, 1.0 - self.difference)
-
-
-def limit(detail: float) -> float:
-    """The largest difference that is accepted: simple pictures resemble each other."""
-    richness = min(detail / _RICH_DETAIL, 1.0)
-    return _LIMIT_SIMPLE + (_LIMIT_RICH - _LIMIT_SIMPLE) * richness
-
-
-def detail_of(brightness: NDArray[np.float32]) -> float:
-    """How much of a picture's contrast no smooth gradient explains, 0..1.
-
-    ``brightness``: (77,), NaN where missing. The share is of deviation, left over after the best
-    fitting surface of second degree: skies, skylines and vignettes come out low.
-    """
-    present = ~np.isnan(brightness)
-    y, x = np.divmod(np.flatnonzero(present), COLUMNS)
-    x, y = x / (COLUMNS - 1) - 0.5, y / (ROWS - 1) - 0.5
-    surface = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-    values = brightness[present].astype(np.float64)
-    fitted = surface @ np.linalg.lstsq(surface, values, rcond=None)[0]
-    return float((values - fitted).std() / max(values.std(), 1e-6))
+        """1 for the same picture, 0.5 at the limit of what is claimed, falling towards 0."""
+        return 1.0 / (1.0 + (self.difference / max(self.accept, 1e-6)) ** 2)
 
 
 class Judgement(NamedTuple):
@@ -77,11 +68,47 @@ class Judgement(NamedTuple):
     films: list[list[Scored]]
 
 
+def bounds_of(brightness: Floats, *, further: bool) -> Bounds:
+    """Bounds for a query of brightness (77,); ``further``: not one of the first hypotheses."""
+    accept = min(_BLANK_SHARE * blank_difference(brightness), _LARGEST_DIFFERENCE)
+    if further:
+        accept *= _FURTHER_SHARE
+    return Bounds(accept, min(_SURE_SHARE * accept, _SURE_DIFFERENCE))
+
+
+def blank_difference(brightness: Floats) -> float:
+    """How far a picture is from the nearest surface of second degree, in deviations.
+
+    ``brightness``: (77,), NaN where missing. Measured as differences of pictures are: the mean
+    over the best cells, which are also those that the surface is fitted to.
+    """
+    present = np.flatnonzero(~np.isnan(brightness))
+    surface = _SURFACE[present]
+    values = brightness[present].astype(np.float64)
+    values = (values - values.mean()) / max(float(values.std()), 1e-6)
+    kept = round(KEPT_SHARE * len(present))
+    best: NDArray[np.intp] = np.arange(len(present))
+    for _ in range(2):
+        fitted = np.linalg.lstsq(surface[best], values[best], rcond=None)[0]
+        residual = np.abs(values - surface @ fitted)
+        best = np.argpartition(residual, kept - 1)[:kept]
+    return float(residual[best].mean())
+
+
+def _surface() -> Floats:
+    y, x = np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)
+    x, y = x / (COLUMNS - 1) - 0.5, y / (ROWS - 1) - 0.5
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+
+
+_SURFACE = _surface()
+
+
 def judge(scored: Sequence[Scored]) -> Judgement:
     """The verdict on all stretches that were compared with one query."""
     films: dict[int, list[Scored]] = {}
     for stretch in sorted(scored, key=lambda one: one.difference):
-        if stretch.accepted:
+        if stretch.difference <= stretch.accept:
             films.setdefault(stretch.video_id, []).append(stretch)
     if not films:
         return Judgement("not_found", [])

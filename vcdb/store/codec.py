@@ -49,7 +49,8 @@ class Place(NamedTuple):
 
 def pack_keys(index: NDArray[Any], high: NDArray[Any]) -> NDArray[np.uint32]:
     """Keys uint32 (n,) of index hashes (8 bits) and the high 24 bits of perceptual hashes."""
-    return (index.astype(np.uint32) << HIGH_KEY_BITS) | high.astype(np.uint32)
+    keys = (index.astype(np.uint32) << HIGH_KEY_BITS) | high.astype(np.uint32)
+    return keys.astype(np.uint32, copy=False)
 
 
 def unpack_place(place: NDArray[np.uint64]) -> Place:
@@ -73,7 +74,7 @@ def postings_of(video_id: int, runs: RunTable, first_run: int = 0) -> NDArray[np
     low = (hashes.perceptual & ((1 << LOW_BITS) - 1)).astype(np.uint64)
     run = (keep + first_run).astype(np.uint64)
     postings = np.empty(len(keep), POSTING)
-    postings["key"] = pack_keys(hashes.index, hashes.perceptual >> LOW_BITS)
+    postings["key"] = pack_keys(hashes.index_hash, hashes.perceptual >> LOW_BITS)
     postings["place"] = (low << (VIDEO_BITS + RUN_BITS)) | (np.uint64(video_id) << RUN_BITS) | run
     postings["sketch"] = sketches_of(values)
     return np.sort(postings, order=("key", "place"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ _GROWTH = 2
 _MAX_READERS = 1024
 #: Readers hold snapshots for milliseconds; one that stays is an iterator nobody closed.
 _READERS_WAIT_S = 60.0
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: LMDB reports a write that came out short, as on a disk that fills up, as EIO.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class Environment:
@@ -196,14 +198,9 @@ def error_number(error: lmdb.Error) -> int | None:
     code = getattr(error, "code", None)
     if isinstance(code, int) and code > 0:
         return code
+    # Older bindings give the number's text only.
     text = str(error)
-    return next((number for number in errno.errorcode if text.endswith(_strerror(number))), None)
-
-
-def _strerror(number: int) -> str:
-    import os  # noqa: PLC0415 - only on this rare path
-
-    return os.strerror(number)
+    return next((number for number in errno.errorcode if text.endswith(os.strerror(number))), None)
 
 
 @contextmanager
@@ -226,6 +223,7 @@ def translated(folder: Path) -> Iterator[None]:
     except lmdb.Error as error:
         if error_number(error) in _FULL:
             raise StoreFullError(
-                f"the disk of {folder} is full; nothing was changed, free some space and repeat"
+                f"the disk of {folder} is full or failing ({error}); nothing was changed, free "
+                "some space and repeat"
             ) from error
         raise StoreError(f"{folder} cannot be used: {error}") from error

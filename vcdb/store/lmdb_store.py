@@ -122,7 +122,12 @@ class LmdbStore:
 
     def update(self, entries: Sequence[Video]) -> None:
         """See Store."""
-        self._env.write(lambda txn: [self._update(txn, entry) for entry in entries])
+
+        def work(txn: Any) -> None:
+            for entry in entries:
+                self._update(txn, entry)
+
+        self._env.write(work)
 
     def _update(self, txn: Any, entry: Video) -> None:
         old = self._entry(txn, entry.video_id)
@@ -135,7 +140,12 @@ class LmdbStore:
 
     def remove(self, video_ids: Sequence[int]) -> None:
         """See Store."""
-        self._env.write(lambda txn: [self._remove(txn, video_id) for video_id in video_ids])
+
+        def work(txn: Any) -> None:
+            for video_id in video_ids:
+                self._remove(txn, video_id)
+
+        self._env.write(work)
 
     def _remove(self, txn: Any, video_id: int) -> None:
         video = self._entry(txn, video_id)
@@ -248,7 +258,8 @@ class LmdbStore:
         """See Store."""
         with self._env.reading() as txn:
             sums = _meta(txn, self._meta, "totals")
-        return Totals(*sums, self._env.size_bytes())
+        videos, frames, records, duration_us = sums
+        return Totals(videos, frames, records, duration_us, self._env.size_bytes())
 
     # Care
 

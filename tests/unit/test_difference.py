@@ -1,0 +1,114 @@
+"""The measure behind every verdict: what it must not see, and what it must."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.contract.stores import make_grids
+from vcdb.fingerprint.descriptor import Values, describe, values_of, values_of_grids
+from vcdb.search.difference import Differences, differences
+from vcdb.search.verdict import blank_difference, bounds_of
+
+STORED = make_grids(200, 7)[::20]
+
+
+def compare(query: np.ndarray, stored: np.ndarray = STORED) -> Differences:
+    values, _ = values_of_grids(query[None].astype(np.float32))
+    return differences(values, values_of(describe(stored)))
+
+
+def other() -> float:
+    """How far the nearest of ten unrelated pictures is."""
+    return float(compare(make_grids(1, 99)[0]).robust.min())
+
+
+def test_same_picture_differs_only_by_rounding() -> None:
+    for row, picture in enumerate(STORED):
+        robust, whole = compare(picture)
+        assert robust[row] < 0.06
+        assert whole[row] < 0.08
+        assert robust.argmin() == row
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda p: p * 0.6 + 15,
+        lambda p: p * 1.2 - 10,
+        lambda p: 255 * (p / 255) ** 0.8,
+        lambda p: 255 * (p / 255) ** 1.25,
+        lambda p: p.mean(axis=2, keepdims=True).repeat(3, axis=2),
+        lambda p: p * np.array([1.1, 1.0, 0.9]),
+        lambda p: p + np.array([20, 0, -20]),
+    ],
+    ids=["darker", "brighter", "gamma .8", "gamma 1.25", "grey", "white balance", "tint"],
+)
+def test_tone_and_colour_of_a_copy_hardly_count(alter: object) -> None:
+    for row, picture in enumerate(STORED):
+        robust = compare(np.clip(alter(picture), 0, 255)).robust  # type: ignore[operator]
+        assert robust.argmin() == row
+        assert robust[row] < other() / 4
+
+
+def test_covered_cells_hardly_count() -> None:
+    for row, picture in enumerate(STORED):
+        covered = picture.copy()
+        covered[6, :] = 0
+        covered[0, 9:] = 255
+        robust, whole = compare(covered)
+        assert robust.argmin() == row
+        assert robust[row] < other() / 3 < whole[row]
+
+
+def test_missing_sides_do_not_count() -> None:
+    narrow = STORED[3].copy()
+    narrow[:, [0, 1, 9, 10]] = np.nan
+    assert compare(narrow).robust.argmin() == 3
+    assert compare(narrow).robust[3] < 0.06
+    stored = STORED.copy()
+    stored[:, :, [0, 10]] = np.nan
+    assert compare(STORED[3], stored).robust[3] < 0.06
+
+
+def test_too_few_common_cells_say_nothing() -> None:
+    values, _ = values_of_grids(STORED[:1])
+    brightness = values.brightness.copy()
+    brightness[:, 19:] = np.nan
+    result = differences(Values(brightness, *values[1:]), values_of(describe(STORED)))
+    assert np.isinf(result.robust).all()
+    assert np.isinf(result.whole).all()
+
+
+def test_small_change_in_a_static_scene_shows_in_the_whole() -> None:
+    """A mouth that moves: the robust mean may leave it out, the whole must not."""
+    still = STORED[0]
+    moved = still.copy()
+    moved[3, 5] = 255 - moved[3, 5]
+    robust, whole = compare(moved, np.stack([still, moved]))
+    assert whole[1] < whole[0] - 0.005
+    assert robust[1] <= robust[0] + 0.01
+
+
+def smooth(seed: int) -> np.ndarray:
+    y, x = np.mgrid[-1:1:7j, -1:1:11j]
+    a, b, c = np.random.default_rng(seed).normal(size=3)
+    return (a * x + b * y + c * x * y).ravel()
+
+
+def test_blank_difference_is_small_where_a_picture_says_little() -> None:
+    rich = values_of_grids(STORED)[0].brightness
+    title = np.zeros(77)
+    title[[38, 39]] = 5
+    assert max(blank_difference(smooth(seed)) for seed in range(5)) < 1e-6
+    assert blank_difference(title) < 0.05
+    assert min(blank_difference(row) for row in rich) > 0.2
+
+
+def test_simple_pictures_must_match_better_than_rich_ones() -> None:
+    rng = np.random.default_rng(1)
+    rough = smooth(1) + rng.normal(0, 0.1, 77)
+    rougher = smooth(1) + rng.normal(0, 0.6, 77)
+    simple, rich = bounds_of(rough, further=False), bounds_of(rougher, further=False)
+    assert simple.sure < simple.accept < rich.accept
+    assert bounds_of(rougher, further=True).accept < rich.accept

@@ -1,0 +1,211 @@
+"""What only the LMDB store has: files, versions, other processes, full disks."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+import msgpack
+import pytest
+
+from tests.contract.stores import make_video
+from vcdb.errors import (
+    BaseNotFoundError,
+    CorruptStoreError,
+    FormatVersionError,
+    StoreFullError,
+    StoreLockedError,
+)
+from vcdb.store import filesystem, lmdb_env
+from vcdb.store.lmdb_store import LmdbStore
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with LmdbStore(tmp_path / "base", create=True) as store:
+        store.add(make_video(1, 300))
+    return tmp_path / "base"
+
+
+def set_meta(folder: Path, name: str, value: object) -> None:
+    with lmdb.open(str(folder), max_dbs=6) as env:
+        meta = env.open_db(b"meta")
+        with env.begin(write=True) as txn:
+            txn.put(name.encode(), msgpack.packb(value), db=meta)
+
+
+def test_missing_base_is_not_made_by_reading(tmp_path: Path) -> None:
+    with pytest.raises(BaseNotFoundError, match="does not exist"):
+        LmdbStore(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_folder_with_other_files_is_never_taken_for_a_base(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    for create in (False, True):
+        with pytest.raises(BaseNotFoundError, match="no base"):
+            LmdbStore(tmp_path, create=create)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "base").write_text("")
+    with pytest.raises(BaseNotFoundError, match="is a file"):
+        LmdbStore(tmp_path / "base", create=True)
+
+
+def test_other_lmdb_files_are_refused(tmp_path: Path) -> None:
+    with lmdb.open(str(tmp_path / "base"), max_dbs=2) as env, env.begin(write=True) as txn:
+        txn.put(b"a", b"b")
+    with pytest.raises(CorruptStoreError, match="not one of vcdb's"):
+        LmdbStore(tmp_path / "base")
+
+
+@pytest.mark.parametrize("name", ["format_version", "fingerprint_version"])
+def test_newer_versions_are_refused_with_the_remedy(folder: Path, name: str) -> None:
+    set_meta(folder, name, 999)
+    with pytest.raises(FormatVersionError, match=r"newer vcdb.*update"):
+        LmdbStore(folder)
+
+
+@pytest.mark.parametrize("name", ["format_version", "fingerprint_version"])
+def test_older_versions_are_refused_with_the_remedy(folder: Path, name: str) -> None:
+    set_meta(folder, name, 0)
+    with pytest.raises(FormatVersionError, match=r"older vcdb.*new base"):
+        LmdbStore(folder, create=True)
+
+
+@pytest.mark.parametrize("kept", [0.9, 0.5, 0.1])
+def test_truncated_file_is_refused(folder: Path, kept: float) -> None:
+    data = folder / "data.mdb"
+    size = data.stat().st_size
+    with data.open("r+b") as file:
+        file.truncate(int(size * kept))
+    with pytest.raises(CorruptStoreError, match="cut off"):
+        LmdbStore(folder)
+
+
+def test_file_of_nonsense_is_refused(folder: Path) -> None:
+    (folder / "data.mdb").write_bytes(b"nonsense" * 4096)
+    with pytest.raises(CorruptStoreError, match="restore"):
+        LmdbStore(folder)
+
+
+def test_damage_inside_is_found_by_check(folder: Path) -> None:
+    data = bytearray((folder / "data.mdb").read_bytes())
+    at = data.index(b"\x28\xb5\x2f\xfd") + 40  # inside the first zstd frame
+    data[at : at + 4] = b"\xff\x00\xff\x00"
+    (folder / "data.mdb").write_bytes(data)
+    with LmdbStore(folder) as store:
+        assert any("cannot be read" in finding.problem for finding in store.check())
+
+
+def test_check_finds_a_lost_posting_and_wrong_sums(folder: Path) -> None:
+    with lmdb.open(str(folder), max_dbs=6) as env:
+        postings = env.open_db(b"postings", dupsort=True, dupfixed=True)
+        with env.begin(write=True) as txn, txn.cursor(db=postings) as cursor:
+            cursor.first()
+            cursor.delete()
+    set_meta(folder, "totals", [1, 2, 3, 4])
+    with LmdbStore(folder) as store:
+        problems = [finding.problem for finding in store.check()]
+    assert any("1 of its" in problem for problem in problems)
+    assert any("add up" in problem for problem in problems)
+
+
+def test_check_finds_what_no_video_owns(folder: Path) -> None:
+    with lmdb.open(str(folder), max_dbs=6) as env:
+        postings = env.open_db(b"postings", dupsort=True, dupfixed=True)
+        with env.begin(write=True) as txn:
+            txn.put(b"\0\0\0\0", b"\0" * 16, db=postings)
+    with LmdbStore(folder) as store:
+        assert [finding.where for finding in store.check()] == ["postings"]
+
+
+WRITER = """
+import sys
+from tests.contract.stores import make_video
+from vcdb.store.lmdb_store import LmdbStore
+with LmdbStore(sys.argv[1], map_bytes=1 << 20) as store:
+    for seed in range(int(sys.argv[2]), int(sys.argv[3])):
+        store.add(make_video(seed, 400))
+"""
+
+
+def test_two_writers_and_a_reader_share_a_base(folder: Path) -> None:
+    with LmdbStore(folder) as reader:
+        writers = [
+            subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(a), str(a + 15)])
+            for a in (100, 200)
+        ]
+        assert [writer.wait() for writer in writers] == [0, 0]
+        # The base has outgrown the map this reader began with.
+        assert reader.totals().videos == 31
+        assert len(list(reader.videos())) == 31
+        assert reader.runs(31, 0, 400)[1].frame_edges[0] == 0
+        assert list(reader.check()) == []
+
+
+@pytest.fixture
+def _small_files() -> Iterator[None]:
+    """No file may grow beyond half a megabyte: writing fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512 << 10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_costs_nothing_that_is_stored(folder: Path, _small_files: None) -> None:  # noqa: PT019
+    with LmdbStore(folder) as store:
+        before = list(store.videos())
+        with pytest.raises(StoreFullError, match="disk .* full"):
+            for seed in range(2, 30):
+                before.append(store.add(make_video(seed, 400)))
+        assert list(store.videos()) == before
+        assert list(store.check()) == []
+    with LmdbStore(folder) as store:
+        assert list(store.videos()) == before
+
+
+MOUNTS = """\
+22 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 22 0:40 / /mnt/share rw shared:1 - nfs4 server:/films rw
+31 22 0:41 / /mnt/share/local rw - xfs /dev/sdb1 rw
+32 22 0:42 / /mnt/with\\040space rw - cifs //server/films rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("/mnt/share/base", "nfs4"),
+        ("/mnt/share/local/base", None),
+        ("/mnt/with space", "cifs"),
+        ("/home/me", None),
+        ("/mnt/shared-not", None),
+    ],
+)
+def test_network_file_systems_are_recognised(tmp_path: Path, place: str, kind: str | None) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS)
+    assert filesystem.network_file_system(Path(place), mounts) == kind
+
+
+def test_base_on_a_network_file_system_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lmdb_env, "network_file_system", lambda _: "nfs4")
+    with pytest.raises(StoreLockedError, match="local disk"):
+        LmdbStore(tmp_path / "base", create=True)
+
+
+def test_closed_store_says_so(folder: Path) -> None:
+    store = LmdbStore(folder)
+    store.close()
+    store.close()
+    with pytest.raises(Exception, match="closed"):
+        store.totals()
