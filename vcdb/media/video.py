@@ -25,6 +25,7 @@ from vcdb.media import container as low
 from vcdb.media.clock import Clock
 from vcdb.media.display import displayed
 from vcdb.media.frame import Frame, Part, VideoInfo, displayed_size
+from vcdb.media.moments import Moments, small_luma
 from vcdb.media.pixels import read_planes
 from vcdb.media.report import Report
 from vcdb.media.sampling import Numbering, Sampling, Ticks, skipped_frames
@@ -156,41 +157,45 @@ class VideoReader:
 
         (rows, columns) uint8 arrays, full range, in displayed orientation (sample aspect not
         applied), at most 720 rows: of larger pictures every second or n-th sample. Short files
-        give fewer, so that this stays cheap beside a full pass; so do files with few key frames
-        and files that cannot be sought in. Later passes are not affected.
+        give fewer, so that this stays cheap beside a full pass; so do files with few key frames.
+        A file that cannot be sought in is read through once, decoding its key frames only. Later
+        passes are not affected.
         """
         estimate = self.info.frames_estimate or 0
         count = min(count, max(_SAMPLE_AT_LEAST, estimate // _SAMPLE_EVERY_FRAMES))
-        pictures: list[npt.NDArray[np.uint8]] = []
+        stamps = self._stamps(2 * count)[1::2]
+        if not stamps or self._key_stamp_at(stamps[-1]) is None:
+            return self._sample_in_one_pass(count)
+        pictures = []
         seen: set[int | None] = set()
-        for stamp in self._stamps(2 * count)[1::2]:
+        for stamp in stamps:
             decoded = self._key_frame_at(stamp, seen)
             if decoded is not None:
-                frame = self._frame(decoded, 0, 0.0)
-                luma = frame.luma(-(-frame.height // _SAMPLE_ROWS))
-                pictures.append(np.ascontiguousarray(np.rot90(luma, -(frame.rotation_deg // 90))))
+                pictures.append(small_luma(self._frame(decoded, 0, 0.0), _SAMPLE_ROWS))
         return pictures
+
+    def _sample_in_one_pass(self, count: int) -> list[npt.NDArray[np.uint8]]:
+        moments = Moments(2 * count, _SAMPLE_ROWS)
+        with VideoReader(self._path, sample="key") as reader:
+            for frame in reader.frames():
+                moments.see(frame)
+        return moments.pictures
 
     def frame_at(self, at_s: float) -> Frame:
         """The frame shown at that time; beyond the end the last one. Its number is an estimate.
 
-        ``at_s`` counts from the first displayed frame. Raises DecodeError where nothing can be
-        decoded there.
+        ``at_s`` counts from the first displayed frame. A file that cannot be sought in is decoded
+        from the beginning. Raises DecodeError where nothing can be decoded.
         """
         tick = self._stream.time_base
-        if self._origin_pts is None or not tick:
-            return self.frame_number(round(at_s * self.info.frame_rate))
-        target = self._origin_pts + round(at_s / float(tick))
-        for start in (target, self._origin_pts):
-            best: VideoFrame | None = None
-            for decoded in self._sought(start):
-                if decoded.pts is not None and decoded.pts > target and best is not None:
-                    break
-                best = decoded
-            if best is not None and (best.pts is None or best.pts <= target):
-                found_s = 0.0 if best.pts is None else float((best.pts - self._origin_pts) * tick)
-                return self._frame(best, round(found_s * self.info.frame_rate), found_s)
-        raise DecodeError(f"{self._path}: no frame can be decoded at {at_s:.3f} s")
+        if self._origin_pts is not None and tick:
+            target = self._origin_pts + round(at_s / float(tick))
+            for start in (target, self._origin_pts):
+                found = self._last_until(target, start)
+                if found is not None and found.pts is not None:
+                    found_s = float((found.pts - self._origin_pts) * tick)
+                    return self._frame(found, round(found_s * self.info.frame_rate), found_s)
+        return self.frame_number(round(at_s * self.info.frame_rate))
 
     def frame_number(self, number: int) -> Frame:
         """The frame of that number, counted from 0; the last one at most. Decodes all before it."""
@@ -351,12 +356,23 @@ class VideoReader:
             return decoded[0] if decoded else None
         return None
 
-    def _sought(self, stamp: int) -> Iterator[VideoFrame]:
-        """Frames from the key frame at or before ``stamp`` on."""
+    def _last_until(self, target: int, start: int) -> VideoFrame | None:
+        """The last frame stamped ``target`` or earlier, reading from the key frame at ``start``.
+
+        None where the file cannot be sought in, or reading began too late.
+        """
         report = Report()
-        self._container.seek(stamp, stream=self._stream)
+        best: VideoFrame | None = None
+        try:
+            self._container.seek(start, stream=self._stream)
+        except low.DecoderError:
+            return None
         for packet in low.packets(self._container, self._stream, report):
-            yield from low.decode(self._stream, packet, report)
+            for decoded in low.decode(self._stream, packet, report):
+                if decoded.pts is not None and decoded.pts > target:
+                    return best
+                best = decoded
+        return best
 
     def _others_reach_end(self) -> bool:
         """Whether sound or another stream lasts until the claimed end: the file is whole then."""
