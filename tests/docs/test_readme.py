@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_every_example_runs(session: Session) -> None:
             continue
         if block.language == "python":
             printed = session.run(f"python - <<'END'\n{block.body}END")
-            said = [line.partition("#> ")[2] for line in block.body.splitlines() if "#> " in line]
+            said = re.findall(r"# -> (.*)", block.body)
             assert printed.splitlines() == said
             continue
         assert block.language == "console", f"a block of another kind: {block.body}"

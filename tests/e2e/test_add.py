@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import FRAMES, Vcdb
+from tests.e2e.conftest import FRAMES, Vcdb, environment
+from vcdb import samples
+from vcdb.media.encode import write_video
 
 FIELDS = {
     *("path", "status", "video_id", "title", "duration_s", "frames", "records", "took_s", "error")
@@ -97,11 +102,6 @@ def test_bad_files_do_not_stop_the_good_ones(
 
 def test_a_file_that_breaks_off_is_partial(vcdb: Vcdb, tmp_path: Path) -> None:
     # Matroska, unlike MP4, can be read up to where it was cut.
-    from itertools import islice
-
-    from vcdb import samples
-    from vcdb.media.encode import write_video
-
     cut = tmp_path / "cut.mkv"
     write_video(cut, islice(samples.film("harbour"), FRAMES), rate=25)
     cut.write_bytes(cut.read_bytes()[: int(cut.stat().st_size * 0.6)])
@@ -112,6 +112,33 @@ def test_a_file_that_breaks_off_is_partial(vcdb: Vcdb, tmp_path: Path) -> None:
     assert 0 < record["frames"] < FRAMES
     assert record["error"]
     assert vcdb("show", "1", "--json").records[0]["status"] == "partial"
+
+
+def test_an_unreadable_file_fails_alone(films: Path, tmp_path: Path) -> None:
+    locked = tmp_path / "locked.mp4"
+    shutil.copy(films / "market.mp4", locked)
+    locked.chmod(0)
+    # Root may read everything: become somebody else, once all that is needed is imported.
+    program = f"""
+import os
+import vcdb.ingest
+from vcdb.database import Database
+base = Database({str(tmp_path / "base")!r}, create=True)
+files = vcdb.ingest.find_files([{str(locked)!r}])
+os.geteuid() or os.seteuid(65534)
+results = list(vcdb.ingest.add_files(base, files, vcdb.ingest.AddOptions()))
+os.getuid() or os.seteuid(0)
+print(*(f"{{result.status}} {{result.error}}" for result in results))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    assert done.stdout.startswith(f"failed {locked}: ")
+    assert "ermission" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ except QueryError as error:
         check=True,
         env=environment(),
     )
-    assert str(locked) in done.stdout
+    assert f"{locked}: no permission" in done.stdout
 
 
 def test_no_base(vcdb: Vcdb, shot: Path, tmp_path: Path) -> None:
