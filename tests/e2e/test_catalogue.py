@@ -153,6 +153,12 @@ def test_no_base(vcdb: Vcdb, tmp_path: Path, command: list[str]) -> None:
     assert not (tmp_path / "base").exists()
 
 
-def test_the_base_can_be_named_in_two_ways(vcdb: Vcdb, filled: Path) -> None:
-    assert vcdb("list", env={"VCDB_DB": str(filled)}).code == 0
-    assert vcdb("list", "--db", filled, env={"VCDB_DB": "/nowhere"}).code == 0
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["show", "1"], ["rename", "1", "x"], ["remove", "1"], ["stats"], ["check"]],
+)
+def test_the_base_can_be_named_in_two_ways(
+    vcdb: Vcdb, base: Path, tmp_path: Path, command: list[str]
+) -> None:
+    assert vcdb(*command, "--db", base, env={"VCDB_DB": str(tmp_path / "nowhere")}).code == 0
+    assert vcdb(*command, env={"VCDB_DB": str(tmp_path / "nowhere")}).code == 4

@@ -220,6 +220,7 @@ def test_a_video_in_words_leaves_out_what_is_not_known() -> None:
 
 def test_stats_and_findings_in_words() -> None:
     text = render.stats_text(Stats(2, 14320, 6001, 598.0, 350_000, 24.44, 1, 1))
+    assert text.startswith("videos   2\nlength   0:09:58.000\n")
     assert "frames   14,320 in 6,001 records" in text
     assert "on disk  350.0 kB, 24.4 bytes per frame" in text
     assert render.finding_text(Finding("video 3", "no runs")) == "video 3: no runs"
