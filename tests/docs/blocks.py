@@ -24,7 +24,10 @@ _MEASURED = (
     (re.compile(r"(in|frame) \d+( records|,)"), r"\1 N\2"),
     (re.compile(r'"(frame|records)": \d+'), r'"\1": N'),
     (re.compile(r"(\d:\d\d:\d\d)\.\d{3}"), r"\1"),
-    (re.compile(r"content [0-9a-f]+"), "content N"),
+    (re.compile(r"(content|hash) [0-9a-f]+"), r"\1 N"),
+    (re.compile(r"deviation [\d.]+"), "deviation N"),
+    (re.compile(r"(?m)^    uncertain .*\n"), ""),
+    (re.compile(r"(?m)^ {4,}[\d ]+$"), "NUMBERS"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:+]+"), "DATE"),
 )
 
