@@ -1,0 +1,1 @@
+"""Every figure that is claimed, one command away: ``python -m benchmarks NAME``."""

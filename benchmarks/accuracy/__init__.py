@@ -1,0 +1,102 @@
+"""How often the answer is right, and how often a film is claimed that is not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accuracy.corpus import load
+from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
+from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
+from benchmarks.common import SHARED, parser, report, table
+
+PARTS = ("self", "pairs", "unknown")
+
+
+def main(arguments: list[str]) -> None:
+    """Run the parts asked for and print their tables."""
+    options = parser("accuracy", __doc__ or "")
+    options.add_argument("--corpus", type=Path, default=SHARED / "corpus")
+    options.add_argument("--part", choices=PARTS, action="append", help="only this part")
+    chosen = options.parse_args(arguments)
+    corpus = load(chosen.corpus)
+    index = Index(corpus)
+    grouped = {clip for members in corpus.pair_groups.values() for clip in members}
+    others = [clip for clip in corpus.clips if clip not in grouped]
+    summary: list[dict[str, Any]] = []
+    raw: list[dict[str, Any]] = []
+    for part in chosen.part or PARTS:
+        if part == "self":
+            asked = self_part(index, corpus.clips)
+        elif part == "pairs":
+            asked = pairs_part(index, corpus.pair_groups, others)
+            print(table(_by_group(asked.rows)), end="\n\n")
+        else:
+            asked = unknown_part(index, corpus.clips, chosen.seed)
+            print(table(_claims(asked.rows)), end="\n\n")
+        summary.append(_summary(part, asked))
+        raw += [{"part": part, **asdict(row)} for row in asked.rows]
+    print(table(summary))
+    parameters = {"corpus": chosen.corpus.name, "seed": chosen.seed}
+    report("accuracy", summary, as_json=chosen.json, parameters=parameters, raw=raw)
+
+
+def _summary(part: str, asked: Asked) -> dict[str, Any]:
+    rows = asked.rows
+    took_ms = [row.took_ms for row in rows]
+    return {
+        "part": part,
+        "queries": len(rows),
+        "plain_left_out": asked.plain,
+        "right_film": share(row.right_film for row in rows).value,
+        "right_time": share(row.right_time for row in rows).value,
+        "right_film_by_group": mean_over_groups(rows, time=False),
+        "right_time_by_group": mean_over_groups(rows, time=True),
+        "found": share(row.claimed for row in rows).value,
+        "ambiguous": share(row.verdict == "ambiguous" for row in rows).value,
+        "p50_ms": float(np.percentile(took_ms, 50)),
+        "p99_ms": float(np.percentile(took_ms, 99)),
+    }
+
+
+def _by_group(rows: list[Scored]) -> list[dict[str, Any]]:
+    result = []
+    for clip in dict.fromkeys(row.clip for row in rows):
+        own = [row for row in rows if row.clip == clip]
+        film, time = share(row.right_film for row in own), share(row.right_time for row in own)
+        variants = Counter(row.variant for row in own if row.right_film)
+        result.append(
+            {
+                "group": own[0].group,
+                "clip": clip,
+                "queries": film.total,
+                "right_film": film.value,
+                "right_time": time.value,
+                "ambiguous": share(row.verdict == "ambiguous" for row in own).value,
+                "variants": " ".join(f"{name}:{count}" for name, count in variants.most_common()),
+            }
+        )
+    return result
+
+
+def _claims(rows: list[Scored]) -> list[dict[str, Any]]:
+    """Clips of films that were not in the base, and yet something was claimed or listed."""
+    result = []
+    for clip in dict.fromkeys(row.clip for row in rows):
+        own = [row for row in rows if row.clip == clip]
+        found = share(row.claimed for row in own)
+        ambiguous = share(row.verdict == "ambiguous" for row in own)
+        if found.hits or ambiguous.hits:
+            result.append(
+                {
+                    "clip": clip,
+                    "queries": found.total,
+                    "found": found.hits,
+                    "ambiguous": ambiguous.hits,
+                }
+            )
+    return result
