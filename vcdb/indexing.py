@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from vcdb.errors import DecodeError
-from vcdb.fingerprint.descriptor import describe
 from vcdb.fingerprint.grid import Cells, GridPlan, geometry
 from vcdb.fingerprint.runs import RunBuilder, RunTable
 from vcdb.media.area import Area
@@ -110,5 +109,5 @@ class _Batch:
             return
         grids = self._plan.to_rgb(np.stack(self._means))
         numbers = np.arange(self.frames - len(self._means), self.frames, dtype=np.uint32)
-        self._builder.add(describe(grids), numbers, np.array(self._at_us, np.int64))
+        self._builder.add(grids, numbers, np.array(self._at_us, np.int64))
         self._means, self._at_us = [], []

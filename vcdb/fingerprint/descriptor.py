@@ -1,6 +1,6 @@
 """Grid to compact codes: the descriptor that is stored, and that all hashes are taken from.
 
-A picture's descriptor is 77 brightness codes and 2 × 77 colour codes of 6 bits, in units of the
+A picture's descriptor is 77 brightness codes and 2 × 77 colour codes, in units of the
 picture's own contrast, with that contrast and the mean brightness beside them. Perceptual hash,
 index hash and sketch are functions of these codes alone, so a base can check its postings, delete
 them and rebuild them without the video.
@@ -25,7 +25,8 @@ PLAIN_DEVIATION = 4.0
 MISSING = -128
 CODES = 3 * CELLS
 _STEPS_PER_DEVIATION = 8
-_MAX_CODE = 31
+#: Codes are bytes; compression makes the rare large ones cost, not the range.
+_MAX_CODE = 126
 _LOWEST_DEVIATION = 0.25
 _DEVIATION_CODES_PER_OCTAVE = 16
 #: Colour is measured against contrast as brightness is, but not against less than this (of 255):
@@ -95,7 +96,7 @@ def describe(grids: Floats) -> Descriptors:
         ],
         axis=1,
     )
-    codes = np.clip(values, -_MAX_CODE - 1, _MAX_CODE)
+    codes = np.clip(values, -_MAX_CODE, _MAX_CODE)
     codes = np.where(np.isnan(values), MISSING, codes).astype(np.int8)
     return Descriptors(codes, np.rint(mean).astype(np.uint8), deviation)
 

@@ -12,141 +12,23 @@ and is taken on the 77 means (see vcdb.media.colour).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vcdb.fingerprint.bands import Axis, Bands
+from vcdb.fingerprint.geometry import COLUMNS, EDGE_TOLERANCE, ROWS, Geometry, geometry
 from vcdb.media.area import FULL, Area
 from vcdb.media.colour import linear_step, to_sdr
 from vcdb.media.frame import Frame, Plane
-
-ROWS = 7
-COLUMNS = 11
-EDGE_TOLERANCE = 0.04
-"""Share of a cell's side that may lie outside the picture before the cell counts as missing."""
 
 _SHORT_SIDE_PX = 340
 
 Cells = npt.NDArray[np.float32]
 Sums = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Where the cells lie, in fractions of the displayed picture.
-
-    ``x_edges`` are the 12 ascending column edges, ``y_edges`` the 8 row edges. ``area`` bounds
-    what may be looked at: a cell that reaches beyond it by more than EDGE_TOLERANCE of its side is
-    missing (NaN). ``mirrored`` turns the cells left to right after the reduction.
-    """
-
-    x_edges: tuple[float, ...]
-    y_edges: tuple[float, ...]
-    area: Area = FULL
-    mirrored: bool = False
-
-
-def geometry(
-    aspect: float,
-    area: Area = FULL,
-    *,
-    zoom: float = 1.0,
-    shift_x: float = 0.0,
-    shift_y: float = 0.0,
-    stretch: float = 1.0,
-    mirrored: bool = False,
-) -> Geometry:
-    """Cells for a displayed picture of width / height = ``aspect``, of which ``area`` is used.
-
-    The pitch is the short side of the area / 7, times ``zoom`` (above 1: the picture is taken for
-    a crop of a larger one). ``stretch`` above 1 makes cells wider by that factor, which undoes a
-    horizontal stretch; the short side is then that of the un-stretched picture. ``shift_x`` and
-    ``shift_y`` move the grid right and down, in pitches.
-    """
-    width = aspect * (area.right - area.left) / stretch
-    height = area.bottom - area.top
-    pitch = min(width, height) / ROWS * zoom
-    pitch_x = pitch * stretch / aspect
-    centre_x = (area.left + area.right) / 2 + shift_x * pitch_x
-    centre_y = (area.top + area.bottom) / 2 + shift_y * pitch
-    return Geometry(
-        tuple(centre_x + (k - COLUMNS / 2) * pitch_x for k in range(COLUMNS + 1)),
-        tuple(centre_y + (k - ROWS / 2) * pitch for k in range(ROWS + 1)),
-        area,
-        mirrored,
-    )
-
-
-class _Axis:
-    """Cells along one axis of a plane: present cells, whole-sample bands, edge samples, weights.
-
-    ``first`` is the first present cell and ``count`` their number. Cell i is the mean over
-    ``weights[i] @ [sums of bands..., edge samples...]``; ``dense`` (samples × count) gives the
-    same means by one product over all samples.
-    """
-
-    def __init__(
-        self, edges: Sequence[float], low: float, high: float, length: int, step: float
-    ) -> None:
-        """``edges``, ``low``, ``high`` in picture samples; ``step`` of them make a plane sample."""
-        pitch = edges[1] - edges[0]
-        slack = EDGE_TOLERANCE * pitch
-        present = [
-            i
-            for i in range(len(edges) - 1)
-            if edges[i] >= low - slack and edges[i + 1] <= high + slack
-        ]
-        self.first = present[0] if present else 0
-        self.count = len(present)
-        self.dense = np.zeros((length, self.count), np.float32)
-        self.bands: list[tuple[int, int]] = []
-        for row, i in enumerate(present):
-            start = min(max(edges[i], low) / step, length - 1e-6)
-            stop = min(min(edges[i + 1], high) / step, float(length))
-            stop = max(stop, start + 1e-6)
-            sample = np.arange(int(start), min(int(np.ceil(stop)), length))
-            cover = np.minimum(sample + 1.0, stop) - np.maximum(sample, start)
-            self.dense[sample, row] = cover / cover.sum()
-            whole = sample[cover > 1.0 - 1e-9]
-            self.bands.append((int(whole[0]), int(whole[-1]) + 1) if len(whole) else (0, 0))
-        self.edge_samples, self.weights = self._compact()
-
-    def _compact(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-        partial = self.dense.copy()
-        for row, (start, stop) in enumerate(self.bands):
-            partial[start:stop, row] = 0.0
-        edge_samples = np.flatnonzero(partial.any(axis=1))
-        weights = np.zeros((self.count, self.count + len(edge_samples)), np.float32)
-        for row, (start, stop) in enumerate(self.bands):
-            if stop > start:
-                weights[row, row] = self.dense[start, row]
-        weights[:, self.count :] = partial[edge_samples].T
-        return edge_samples, weights
-
-
-class _PlanePlan:
-    """Reduction of planes of one size: column sums first, then rows by a product."""
-
-    def __init__(self, columns: _Axis, rows: _Axis, height: int, dtype: np.dtype[np.generic]):
-        self.columns, self.rows = columns, rows
-        wide = dtype != np.uint8
-        self._sum_type = cv2.CV_32F if wide else cv2.CV_32S
-        self._sums = np.zeros((columns.count, height, 1), np.float32 if wide else np.int32)
-        self._lines = np.zeros((columns.weights.shape[1], height), np.float32)
-
-    def __call__(self, plane: Plane) -> Cells:
-        """Means of the present cells, shape (rows, columns)."""
-        count = self.columns.count
-        for i, (start, stop) in enumerate(self.columns.bands):
-            if stop > start:
-                cv2.reduce(plane[:, start:stop], 1, cv2.REDUCE_SUM, self._sums[i], self._sum_type)
-        self._lines[:count] = self._sums[:, :, 0]
-        self._lines[count:] = plane[:, self.columns.edge_samples].T
-        cells: Cells = (self.columns.weights @ (self._lines @ self.rows.dense)).T
-        return cells
 
 
 class GridPlan:
@@ -162,21 +44,14 @@ class GridPlan:
         self._colour = frame.colour
         self._quarter_turns = frame.rotation_deg // 90
         x_edges, y_edges, area = _coded(where, frame.rotation_deg)
-        axes = [(x_edges, area.left, area.right), (y_edges, area.top, area.bottom)]
         self._shape = (len(y_edges) - 1, len(x_edges) - 1)
-        plans: dict[tuple[int, ...], _PlanePlan] = {}
-        self._plans: list[_PlanePlan] = []
-        for plane in frame.planes:
-            if plane.shape not in plans:
-                made = []
-                for (edges, low, high), size, length in zip(
-                    axes, (frame.width, frame.height), (plane.shape[1], plane.shape[0]), strict=True
-                ):
-                    step = float(2 ** round(np.log2(size / length)))
-                    scaled = [edge * size for edge in edges]
-                    made.append(_Axis(scaled, low * size, high * size, length, step))
-                plans[plane.shape] = _PlanePlan(made[0], made[1], plane.shape[0], plane.dtype)
-            self._plans.append(plans[plane.shape])
+        self._groups: list[tuple[slice, Bands]] = []
+        for group in _alike(frame.planes):
+            height, width = frame.planes[group.start].shape
+            rows = _axis(y_edges, area.top, area.bottom, frame.height, height)
+            columns = _axis(x_edges, area.left, area.right, frame.width, width)
+            bands = Bands(rows, columns, group.stop - group.start, width)
+            self._groups.append((group, bands))
 
     def fits(self, frame: Frame) -> bool:
         """Whether the plan was made for frames like this one."""
@@ -185,10 +60,10 @@ class GridPlan:
     def means(self, frame: Frame) -> Cells:
         """Plane means of one frame, shape (3, rows, columns) as coded, NaN where missing."""
         out = np.full((3, *self._shape), np.nan, np.float32)
-        for k, (plane, plan) in enumerate(zip(frame.planes, self._plans, strict=True)):
-            top, left = plan.rows.first, plan.columns.first
-            window = out[k, top : top + plan.rows.count, left : left + plan.columns.count]
-            window[...] = plan(plane)
+        for group, bands in self._groups:
+            top, left = bands.rows.first, bands.columns.first
+            bottom, right = top + bands.rows.count, left + bands.columns.count
+            out[group, top:bottom, left:right] = bands(frame.planes[group])
         if len(frame.planes) == 1:
             out[1:] = out[0]
         return out
@@ -208,6 +83,18 @@ class GridPlan:
         """Grid of one frame, shape (7, 11, 3), RGB 0..255, NaN where missing."""
         grid: Cells = self.to_rgb(self.means(frame)[None])[0]
         return grid
+
+
+def _alike(planes: Sequence[Plane]) -> list[slice]:
+    """Consecutive planes of equal size, such as U and V, as slices."""
+    edges = [k for k in range(len(planes)) if k == 0 or planes[k].shape != planes[k - 1].shape]
+    return [slice(start, stop) for start, stop in pairwise([*edges, len(planes)])]
+
+
+def _axis(edges: Sequence[float], low: float, high: float, size: int, length: int) -> Axis:
+    """The axis of a plane with ``length`` samples for ``size`` of the picture; fractions in."""
+    step = float(2 ** round(np.log2(size / length)))
+    return Axis([edge * size for edge in edges], low * size, high * size, length, step)
 
 
 def _plan_key(frame: Frame) -> tuple[object, ...]:

@@ -8,17 +8,30 @@ the anchor's key early in its widening.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS, CHOSEN, HIGH_BITS
-from vcdb.fingerprint.descriptor import Descriptors, concatenate, values_of
+from vcdb.fingerprint.cells import CELLS, CHOSEN, HIGH_BITS, Floats
+from vcdb.fingerprint.descriptor import (
+    Descriptors,
+    concatenate,
+    describe,
+    values_of,
+    values_of_grids,
+)
 from vcdb.fingerprint.hashes import contrasts_of, levels_of, margins_of
 
-#: Mean difference of brightness codes (eighths of a deviation) within which frames look the same.
-_CLOSE_CODES = 0.35
+#: Two frames look the same while their mean difference, in deviations, is at most this: shortly
+#: after the anchor, and later. A moving scene needs no finer time than the first step; in a nearly
+#: still one, where minutes differ by a turn of the head, only the finer tolerance tells them apart.
+_CLOSE_SOON = 0.06
+_CLOSE_LATER = 0.012
+_SOON_US = 200_000
+#: Differences below this (of 255) are noise of the codec however flat the picture is.
+_NOISE_LEVEL = 0.1
+_COLOUR_WEIGHT = 0.25
 #: Differing bits and levels must be at most so many, and so near their thresholds (in noise units).
 _TURNED_AT_MOST = 2
 _TURNED_WITHIN = 2.0
@@ -66,46 +79,60 @@ def join(parts: list[RunTable]) -> RunTable:
 
 @dataclass(frozen=True, slots=True)
 class _Traits:
-    """What joining asks of each picture of a batch, computed for all at once."""
+    """What joining asks of each frame of a batch, computed for all at once.
 
-    codes: NDArray[np.int16]
+    ``values``: (n, cells) weighted so that a mean over cells of absolute differences is the
+    difference of two frames. ``key``: hash bits and levels; ``sure``: which of them are clear.
+    """
+
+    at_us: NDArray[np.int64]
+    values: Floats
+    close_later: Floats
     key: NDArray[np.int8]
     sure: NDArray[np.bool_]
     mean: NDArray[np.int16]
     plain: NDArray[np.bool_]
 
-    def row(self, number: int) -> _Traits:
-        """One picture, as a batch of one."""
-        rows = slice(number, number + 1)
-        return _Traits(
-            self.codes[rows], self.key[rows], self.sure[rows], self.mean[rows], self.plain[rows]
-        )
+    def rows(self, rows: slice) -> _Traits:
+        """Some of the frames."""
+        return _Traits(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def _traits_of(descriptors: Descriptors) -> _Traits:
-    brightness = values_of(descriptors).brightness
-    margins = margins_of(brightness)
-    bits = brightness[:, CHOSEN[:HIGH_BITS]] > 0
+def _traits_of(grids: Floats, descriptors: Descriptors, at_us: NDArray[np.int64]) -> _Traits:
+    values, deviation = values_of_grids(grids)
+    # Keys are those of the stored codes, margins those that a query for the frame would have.
+    stored = values_of(descriptors).brightness
+    margins = margins_of(values.brightness)
+    bits = stored[:, CHOSEN[:HIGH_BITS]] > 0
+    weighted = (
+        values.brightness,
+        _COLOUR_WEIGHT * values.red_green,
+        _COLOUR_WEIGHT * values.blue_yellow,
+    )
     return _Traits(
-        # Missing cells are missing in the whole video, so their codes cancel out.
-        codes=descriptors.codes.astype(np.int16),
-        key=np.concatenate([bits, levels_of(contrasts_of(brightness))], axis=1).astype(np.int8),
+        at_us=at_us,
+        # Missing cells are missing in the whole video and count as equal.
+        values=np.nan_to_num(np.concatenate(weighted, axis=1)),
+        close_later=np.maximum(_CLOSE_LATER, _NOISE_LEVEL / deviation),
+        key=np.concatenate([bits, levels_of(contrasts_of(stored))], axis=1).astype(np.int8),
         sure=np.concatenate([margins.bits[:, :HIGH_BITS], margins.levels], axis=1) > _TURNED_WITHIN,
         mean=descriptors.mean.astype(np.int16),
         plain=descriptors.is_plain,
     )
 
 
-def _joins(anchor: _Traits, frames: _Traits, rows: slice) -> NDArray[np.bool_]:
-    """Which of the frames in ``rows`` look the same as the anchor and reach its key."""
-    turned = frames.key[rows] != anchor.key
-    reached = (turned.sum(axis=1) <= _TURNED_AT_MOST) & ~(turned & frames.sure[rows]).any(axis=1)
-    difference = np.abs(frames.codes[rows] - anchor.codes)
-    close = difference[:, :CELLS].mean(axis=1) + difference[:, CELLS:].mean(axis=1) / 2
-    alike: NDArray[np.bool_] = reached & (close <= _CLOSE_CODES) & ~frames.plain[rows]
+def _joins(anchor: _Traits, frames: _Traits) -> NDArray[np.bool_]:
+    """Which of the frames look the same as the anchor (n = 1) and reach its key."""
     if anchor.plain[0]:
-        alike = frames.plain[rows] & (np.abs(frames.mean[rows] - anchor.mean) <= _PLAIN_STEP)
-    return alike
+        alike: NDArray[np.bool_] = np.abs(frames.mean - anchor.mean) <= _PLAIN_STEP
+        return alike & frames.plain
+    turned = frames.key != anchor.key
+    reached = (turned.sum(axis=1) <= _TURNED_AT_MOST) & ~(turned & frames.sure).any(axis=1)
+    difference = np.abs(frames.values - anchor.values).sum(axis=1) / CELLS
+    soon = frames.at_us - anchor.at_us <= _SOON_US
+    close = difference <= np.where(soon, _CLOSE_SOON, anchor.close_later)
+    together: NDArray[np.bool_] = reached & close & ~frames.plain
+    return together
 
 
 class RunBuilder:
@@ -118,13 +145,12 @@ class RunBuilder:
         self._descriptors: list[Descriptors] = []
 
     def add(
-        self,
-        descriptors: Descriptors,
-        frame_numbers: NDArray[np.uint32],
-        at_us: NDArray[np.int64],
+        self, grids: Floats, frame_numbers: NDArray[np.uint32], at_us: NDArray[np.int64]
     ) -> None:
-        """Take the next n frames: their descriptors, displayed numbers and presentation times."""
-        anchors = np.array(self._find_anchors(_traits_of(descriptors)), np.intp)
+        """Take the next n frames: grids (n, 7, 11, 3), displayed numbers, presentation times."""
+        descriptors = describe(grids)
+        traits = _traits_of(grids, descriptors, at_us)
+        anchors = np.array(self._find_anchors(traits), np.intp)
         self._frames.append(frame_numbers[anchors])
         self._at_us.append(at_us[anchors])
         self._descriptors.append(descriptors.take(anchors))
@@ -136,13 +162,13 @@ class RunBuilder:
         while position < end:
             if self._anchor is not None:
                 rows = slice(position, min(position + _LOOK_AHEAD, end))
-                joins = _joins(self._anchor, traits, rows)
+                joins = _joins(self._anchor, traits.rows(rows))
                 if joins.all():
                     position = rows.stop
                     continue
                 position += int(joins.argmin())
             anchors.append(position)
-            self._anchor = traits.row(position)
+            self._anchor = traits.rows(slice(position, position + 1))
             position += 1
         return anchors
 

@@ -21,7 +21,7 @@ _SKETCH_SHARE = 0.25
 #: Blocks of runs that are read and compared after one rung, the best by sketch first.
 _BLOCKS_PER_RUNG = 8
 #: Within a video, neighbouring runs whose difference is this close to the best look the same.
-_SAME_LOOK = 0.006
+_SAME_LOOK = 0.003
 
 
 class _Compared(NamedTuple):

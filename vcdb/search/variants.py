@@ -17,8 +17,11 @@ from vcdb.media.bars import find_area_image
 
 #: Of the stored picture's size, how much the query shows, as zoom of the cells.
 _ZOOMS = (1.08, 1.18)
-#: Widths of the query relative to the original: 16:9 shown as 4:3 and the reverse, and less.
-_STRETCHES = (3 / 4, 4 / 3, 0.87, 1.15)
+#: Shapes that films are made in: a picture of another shape may have been squeezed into it.
+_FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
+#: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
+_LEAST_STRETCH, _MOST_STRETCH = 1.06, 1.5
+_FREE_STRETCHES = (0.87, 1.15)
 
 
 class Hypothesis(NamedTuple):
@@ -41,8 +44,14 @@ def first_hypotheses(bgr: NDArray[np.uint8]) -> list[Hypothesis]:
 def further_hypotheses(bgr: NDArray[np.uint8], area: Area) -> list[Hypothesis]:
     """What to try when neither matched, within ``area`` (the picture without its bars)."""
     aspect = bgr.shape[1] / bgr.shape[0]
+    shown = aspect * (area.right - area.left) / (area.bottom - area.top)
+    stretches = [*(by for to in _FILM_ASPECTS if _is_worth(by := shown / to)), *_FREE_STRETCHES]
     return [
         Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
-        *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in _STRETCHES),
+        *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
         *(Hypothesis("zoomed", geometry(aspect, area, zoom=by)) for by in _ZOOMS),
     ]
+
+
+def _is_worth(stretch: float) -> bool:
+    return _LEAST_STRETCH <= max(stretch, 1 / stretch) <= _MOST_STRETCH
