@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.course.dhash import dhash
 from vcdb.fingerprint.cells import HASH_BITS, LOW_BITS
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, values_of_grids
 from vcdb.fingerprint.grid import geometry, image_grids
@@ -22,7 +23,7 @@ class Anatomy:
     ``grid``: float32 (7, 11, 3), mean RGB of each cell, 0..255, NaN where the picture does not
     reach. ``deviation`` is that of the brightness of the 32 chosen cells, of 255; below 4 the
     picture ``is_plain``: too little detail to tell. ``uncertain`` lists what a search takes both
-    ways, least certain first.
+    ways, least certain first. ``dhash`` is the 64-bit difference hash of the whole picture.
     """
 
     query: str
@@ -34,6 +35,7 @@ class Anatomy:
     index_hash: int
     perceptual_hash: int
     uncertain: tuple[UncertainBit, ...]
+    dhash: int
 
 
 def dissect(picture: NDArray[np.uint8], name: str) -> Anatomy:
@@ -61,4 +63,5 @@ def dissect(picture: NDArray[np.uint8], name: str) -> Anatomy:
         index_hash=int(widening.hashes.index_hash[0]),
         perceptual_hash=int(widening.hashes.perceptual[0]),
         uncertain=tuple(sorted(uncertain, key=lambda bit: bit.margin)),
+        dhash=dhash(picture),
     )

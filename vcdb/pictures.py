@@ -58,6 +58,7 @@ def hash_picture(picture: Picture, anatomy: Anatomy) -> Picture:
     right = _stack(
         [
             _titled("bits; orange: uncertain, searched both ways", _bits_panel(anatomy)),
+            _titled("dHash of the whole picture", _dhash_panel(anatomy.dhash)),
             _words_panel(anatomy),
         ]
     )
@@ -118,10 +119,22 @@ def _bits_panel(anatomy: Anatomy) -> Picture:
     return panel
 
 
+def _dhash_panel(dhash: int) -> Picture:
+    panel = _blank(8 * _CELL_PX // 2, 8 * _CELL_PX // 2)
+    half = _CELL_PX // 2
+    for place in range(64):
+        row, column = divmod(place, 8)
+        shade = (235, 235, 235) if dhash >> (63 - place) & 1 else (70, 70, 70)
+        corner = (column * half, row * half)
+        cv2.rectangle(panel, corner, (corner[0] + half - 2, corner[1] + half - 2), shade, -1)
+    return panel
+
+
 def _words_panel(anatomy: Anatomy) -> Picture:
     words = [
         f"index hash {anatomy.index_hash:02x}",
         f"perceptual hash {anatomy.perceptual_hash:08x}",
+        f"dHash {anatomy.dhash:016x}",
         f"brightness deviation {anatomy.deviation:.1f} of 255",
     ]
     if anatomy.is_plain:

@@ -211,6 +211,7 @@ def anatomy_json(anatomy: Anatomy) -> str:
             "is_plain": anatomy.is_plain,
             "index_hash": f"{anatomy.index_hash:02x}",
             "perceptual_hash": f"{anatomy.perceptual_hash:08x}",
+            "dhash": f"{anatomy.dhash:016x}",
             "uncertain": [asdict(bit) for bit in anatomy.uncertain],
             "grid": cells,
         }
@@ -223,7 +224,7 @@ def anatomy_text(anatomy: Anatomy) -> str:
     lines = [
         f"{printable(anatomy.query)}: {anatomy.width_px} x {anatomy.height_px} pixels",
         f"{_INDENT}index hash {anatomy.index_hash:02x}, perceptual hash "
-        f"{anatomy.perceptual_hash:08x}",
+        f"{anatomy.perceptual_hash:08x}, dHash {anatomy.dhash:016x}",
         f"{_INDENT}brightness deviation {anatomy.deviation:.1f} of 255{plain}",
         *(f"{_INDENT}{line}" for line in _uncertain_lines(anatomy.uncertain)),
         f"{_INDENT}mean brightness of the cells:",

@@ -28,6 +28,7 @@ def test_hash_as_json(vcdb: Vcdb, shot: Path) -> None:
     assert np.allclose(first["grid"][3][5], middle, atol=3)
     assert int(first["index_hash"], 16) < 1 << 8
     assert int(first["perceptual_hash"], 16) < 1 << 32
+    assert len(first["dhash"]) == 16
     assert not first["is_plain"]
     margins = [bit["margin"] for bit in first["uncertain"]]
     assert margins == sorted(margins)

@@ -37,8 +37,9 @@ HOMES = {
     "lmdb": ("store/lmdb_env.py", "store/lmdb_store.py"),
     "typer": ("cli/",),
     "rich": ("cli/progress.py",),
-    "msgpack": ("store/",),
-    "zstandard": ("store/",),
+    "PIL": ("course/dhash.py",),
+    "msgpack": ("store/", "course/codec.py"),
+    "zstandard": ("store/", "course/codec.py"),
     "platformdirs": ("database.py",),
 }
 #: What a one-shot `vcdb find` needs, and what it must not pay for.

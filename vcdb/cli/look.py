@@ -36,7 +36,7 @@ def hash_images(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Show what vcdb sees in a picture: grid, hashes, uncertain bits.
+    """Show what vcdb sees in a picture: grid, hashes, uncertain bits, dHash.
 
     \b
     Examples:
