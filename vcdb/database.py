@@ -139,6 +139,9 @@ class Database:
         status, content = file.stat(), content_id(file)
         same_path = self._store.with_path(str(file))
         same_content = self._store.with_content(content)
+        if same_content and same_content.path != str(file) and _is_whole(same_content):
+            # Stored since this work began: another copy in the same call, or another process.
+            return added_result(same_content, "already", started, path=file)
         old = {video.video_id: video for video in (same_content, same_path) if video is not None}
         previous = next(reversed(old.values()), None)
         info = indexed.info
@@ -270,6 +273,10 @@ def failed_result(path: Path, error: str, started: float) -> AddResult:
     """The result for a file that cannot be used."""
     took_s = round(time.perf_counter() - started, 3)
     return AddResult(str(path), "failed", None, None, None, None, None, took_s, error)
+
+
+def _is_whole(video: Video) -> bool:
+    return video.status == "complete" and Path(video.path).exists()
 
 
 def _pixels(query: Query) -> NDArray[np.uint8]:
