@@ -1,0 +1,58 @@
+"""Fingerprints and bytes stay what they were until their version says otherwise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.contract.stores import make_video
+from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, describe, values_of
+from vcdb.fingerprint.grid import geometry, image_grid
+from vcdb.fingerprint.hashes import hashes_of
+from vcdb.fingerprint.sketch import sketches_of
+from vcdb.store.base import Ranges
+from vcdb.store.codec import FORMAT_VERSION, postings_of
+from vcdb.store.lmdb_store import LmdbStore
+from vcdb.testing import scene
+
+HERE = Path(__file__).parent
+FINGERPRINTS = json.loads((HERE / f"fingerprints_v{FINGERPRINT_VERSION}.json").read_text())
+
+
+@pytest.mark.parametrize("golden", FINGERPRINTS, ids=lambda one: f"{one['width']}x{one['height']}")
+def test_fingerprints_are_what_they_were(golden: dict[str, object]) -> None:
+    """Codes may differ by one where the mean of a cell lies on a step; hashes may not differ."""
+    picture = scene(int(golden["seed"]), int(golden["height"]), int(golden["width"]))  # type: ignore[call-overload]
+    grid = image_grid(picture, geometry(picture.shape[1] / picture.shape[0]))
+    descriptors = describe(grid[None])
+    hashes = hashes_of(descriptors)
+    assert f"{hashes.perceptual[0]:08x}" == golden["perceptual_hash"]
+    assert f"{hashes.index_hash[0]:02x}" == golden["index_hash"]
+    assert f"{sketches_of(values_of(descriptors))[0]:016x}" == golden["sketch"]
+    assert descriptors.mean[0] == golden["mean"]
+    assert descriptors.deviation[0] == golden["deviation"]
+    codes = np.frombuffer(bytes.fromhex(str(golden["codes"])), np.int8)
+    assert np.abs(descriptors.codes[0].astype(int) - codes).max() <= 1
+    assert (descriptors.codes[0] != codes).mean() < 0.02
+
+
+def test_base_of_this_format_is_read(tmp_path: Path) -> None:
+    """A base written by the first version of the format, byte by byte as it was then."""
+    folder = Path(shutil.copytree(HERE / f"base_v{FORMAT_VERSION}", tmp_path / "base"))
+    with LmdbStore(folder) as store:
+        assert list(store.check()) == []
+        assert [video.title for video in store.videos()] == ["Film 1", "Film 2", "Film 3"]
+        for video in store.videos():
+            new = make_video(video.video_id)
+            wanted = postings_of(video.video_id, new.runs)
+            keys = np.unique(wanted["key"].astype(np.uint32))
+            count = len(keys)
+            every = Ranges(keys, np.zeros(count, np.uint8), np.full(count, 255, np.uint8))
+            found = store.scan(every)
+            assert set(wanted.tolist()) <= set(found.tolist())
+            _, runs = store.runs(video.video_id, 0, video.records)
+            np.testing.assert_array_equal(runs.descriptors.codes, new.runs.descriptors.codes)
