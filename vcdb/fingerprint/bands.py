@@ -6,7 +6,8 @@ columns on which an edge of a cell falls are weighted by the share that lies ins
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -17,13 +18,29 @@ from vcdb.media.frame import Plane
 
 Floats = npt.NDArray[np.float32]
 
+# Above 2^18 multiplications OpenBLAS wakes threads, which cost far more than they save here.
+_PRODUCT_SIZE = 1 << 17
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Within it, OpenCV keeps to one thread: bands are so short that more only cost CPU time."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
 
 class Axis:
     """Cells along one axis of a plane.
 
-    ``first`` is the first cell that is there, ``count`` the number of them. ``bands`` are their
-    whole samples as (start, stop), ``edge_samples`` the samples that lie in a cell only in part.
-    A cell's mean is its row of ``weights`` times [sums over all bands, edge samples].
+    ``first`` is the first cell that is there, ``count`` the number of them, ``start`` and ``stop``
+    bound the samples they cover. ``dense`` (count × length) has each sample's share in each cell's
+    mean. The same in short: ``bands`` are the cells' whole samples as (start, stop),
+    ``edge_samples`` the samples that lie in a cell only in part, and a cell's mean is its row of
+    ``weights`` times [sums over all bands, edge samples].
     """
 
     def __init__(
@@ -39,54 +56,58 @@ class Axis:
         self.first = present[0] if present else 0
         self.count = len(present)
         cover = np.zeros((self.count, length))
+        sample = np.arange(length)
         for row, cell in enumerate(present):
             start = min(max(edges[cell], low) / step, length - 1e-3)
             stop = min(min(edges[cell + 1], high) / step, float(length))
-            sample = np.arange(length)
             cover[row] = np.minimum(sample + 1, stop) - np.maximum(sample, start)
         cover = np.clip(cover, 0.0, 1.0)
         whole = cover > 1.0 - 1e-9
+        partial = np.where(whole, 0.0, cover)
+        self.start, self.stop = _span(np.asarray(cover.any(axis=0)))
         self.bands = [_span(row) for row in whole]
-        self.edge_samples = np.flatnonzero((cover * ~whole).any(axis=0))
-        weights = np.hstack((np.eye(self.count), (cover * ~whole)[:, self.edge_samples]))
-        self.weights: Floats = (weights / cover.sum(axis=1, keepdims=True)).astype(np.float32)
-        limits = [limit for band in self.bands for limit in band]
-        self.has_whole = all(stop > start for start, stop in self.bands)
-        self.limits = limits[:-1] if limits and limits[-1] == length else limits
-
-    def sums(self, lines: Floats) -> Floats:
-        """Sums over the bands, along the last axis of ``lines``."""
-        if self.has_whole and self.count:
-            return np.add.reduceat(lines, self.limits, axis=-1)[..., ::2]
-        parts = [lines[..., start:stop].sum(axis=-1) for start, stop in self.bands]
-        return np.stack(parts, axis=-1) if parts else lines[..., :0]
+        self.edge_samples = np.flatnonzero(partial.any(axis=0))
+        total = cover.sum(axis=1, keepdims=True)
+        self.dense: Floats = (cover / total).astype(np.float32)
+        short = np.hstack((np.eye(self.count), partial[:, self.edge_samples]))
+        self.weights: Floats = (short / total).astype(np.float32)
 
 
-def _span(whole: npt.NDArray[np.bool_]) -> tuple[int, int]:
+def _span(chosen: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """(start, stop) of the samples that are set; they are consecutive. (0, 0) for none."""
-    samples = np.flatnonzero(whole)
+    samples = np.flatnonzero(chosen)
     return (int(samples[0]), int(samples[-1]) + 1) if len(samples) else (0, 0)
 
 
 class Bands:
     """Reduces planes of one size; holds a work buffer, so use it from one thread."""
 
-    def __init__(self, rows: Axis, columns: Axis, planes: int, width: int) -> None:
+    def __init__(self, rows: Axis, columns: Axis, planes: int) -> None:
         self.rows, self.columns = rows, columns
+        width = columns.stop - columns.start
         self._lines = np.zeros((planes, rows.weights.shape[1], width), np.float32)
+        self._across = np.ascontiguousarray(columns.dense[:, columns.start : columns.stop].T)
+        self._chunk = max(1, _PRODUCT_SIZE // max(1, self._across.size))
 
     def __call__(self, planes: Sequence[Plane]) -> Floats:
         """Means over the cells that are there, shape (planes, rows, columns)."""
-        whole = self.rows.count
+        whole, columns = self.rows.count, slice(self.columns.start, self.columns.stop)
         for plane, lines in zip(planes, self._lines, strict=True):
+            used = plane[:, columns]
             for band, (start, stop) in enumerate(self.rows.bands):
                 if stop > start:
                     cv2.reduce(
-                        plane[start:stop], 0, cv2.REDUCE_SUM, lines[band : band + 1], cv2.CV_32F
+                        used[start:stop], 0, cv2.REDUCE_SUM, lines[band : band + 1], cv2.CV_32F
                     )
-            lines[whole:] = plane[self.rows.edge_samples]
-        sums = self.columns.sums(self._lines)
-        edges = self._lines[:, :, self.columns.edge_samples]
-        both = np.concatenate((sums, edges), axis=2)
-        cells: Floats = self.rows.weights @ both @ self.columns.weights.T
+            lines[whole:] = used[self.rows.edge_samples]
+        cells: Floats = np.matmul(self.rows.weights, self._sum_across(), dtype=np.float32)
         return cells
+
+    def _sum_across(self) -> Floats:
+        """Weighted sums over the columns of each cell, shape (planes, lines, columns)."""
+        flat = self._lines.reshape(-1, self._lines.shape[2])
+        parts = [
+            flat[start : start + self._chunk] @ self._across
+            for start in range(0, len(flat), self._chunk)
+        ]
+        return np.concatenate(parts).reshape(*self._lines.shape[:2], -1)

@@ -44,13 +44,14 @@ class GridPlan:
         self._colour = frame.colour
         self._quarter_turns = frame.rotation_deg // 90
         x_edges, y_edges, area = _coded(where, frame.rotation_deg)
-        self._shape = (len(y_edges) - 1, len(x_edges) - 1)
+        shape = (3, len(y_edges) - 1, len(x_edges) - 1)
+        self._missing = np.full(shape, np.nan, np.float32)
         self._groups: list[tuple[slice, Bands]] = []
         for group in _alike(frame.planes):
             height, width = frame.planes[group.start].shape
             rows = _axis(y_edges, area.top, area.bottom, frame.height, height)
             columns = _axis(x_edges, area.left, area.right, frame.width, width)
-            bands = Bands(rows, columns, group.stop - group.start, width)
+            bands = Bands(rows, columns, group.stop - group.start)
             self._groups.append((group, bands))
 
     def fits(self, frame: Frame) -> bool:
@@ -59,7 +60,7 @@ class GridPlan:
 
     def means(self, frame: Frame) -> Cells:
         """Plane means of one frame, shape (3, rows, columns) as coded, NaN where missing."""
-        out = np.full((3, *self._shape), np.nan, np.float32)
+        out = self._missing.copy()
         for group, bands in self._groups:
             top, left = bands.rows.first, bands.columns.first
             bottom, right = top + bands.rows.count, left + bands.columns.count

@@ -127,6 +127,12 @@ def prepare(container: InputContainer, stream: VideoStream, threads: int) -> Non
         stream.codec_context.thread_type = "AUTO"
 
 
+def skip_deblocking(stream: VideoStream) -> None:
+    """Leave out the deblocking filter in H.264 frames that no other frame refers to."""
+    if stream.codec_context.name == "h264":
+        stream.codec_context.options = {"skip_loop_filter": "noref"}
+
+
 def packets(
     container: InputContainer, stream: VideoStream, report: Report
 ) -> Iterator[Packet[Any]]:

