@@ -1,0 +1,96 @@
+"""How alike a scene is to each frame of a course: a quick look at all, a close look at the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.course.course import NEAR_M, Course
+from vcdb.course.view import Normaliser, Views, normalise, normaliser, sample, variant_maps
+
+CLOSE_LOOKS = 160
+MIN_ELSEWHERE_M = 2 * NEAR_M
+
+
+class Searched:
+    """A course prepared for scenes: codes of its views in the course's own basis."""
+
+    def __init__(self, course: Course) -> None:
+        self.course = course
+        self.normaliser: Normaliser = normaliser(course.mask)
+        self._basis = course.basis.astype(np.float32) * np.float32(course.view_scale)
+        # In parts: all views in float would be four times what the course itself takes.
+        parts = np.array_split(course.views, len(course.views) // 1024 + 1)
+        self._codes = np.concatenate(
+            [part.astype(np.float32) @ self._basis.T for part in parts]
+        ).T.copy()
+
+    def variants(self, base: NDArray[np.uint8]) -> Views:
+        """Return the (45, 2304) variants of a base picture under this course's mask."""
+        return normalise(sample(base, variant_maps()), self.normaliser)
+
+    def scores(self, variants: Views) -> NDArray[np.float32]:
+        """Return (n frames,) similarities of the best variant, -1..1.
+
+        Exact for the frames that are most alike at a quick look; for the rest the quick look,
+        which errs by a few hundredths.
+        """
+        if not len(self.course.views):
+            return np.full(len(self.course), -1, np.float32)
+        codes = variants @ (self._basis.T / np.float32(self.course.view_scale))
+        quick = (codes @ self._codes).max(axis=0)
+        if len(quick) > CLOSE_LOOKS:
+            close = np.argpartition(quick, -CLOSE_LOOKS)[-CLOSE_LOOKS:]
+        else:
+            close = np.arange(len(quick))
+        views = self.course.views[close].astype(np.float32) * np.float32(self.course.view_scale)
+        quick[close] = (variants @ views.T).max(axis=0)
+        return np.asarray(quick, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A place on course number ``course``: fractional row ``place``, and how alike it is."""
+
+    course: int
+    place: float
+    similarity: float
+
+
+def peaks(
+    courses: Sequence[Course], scores: Sequence[NDArray[np.float32]], count: int
+) -> list[Peak]:
+    """Return the most similar places, best first, each well apart from those before it."""
+    left = [values.copy() for values in scores]
+    found: list[Peak] = []
+    while len(found) < count:
+        number = int(np.argmax([values.max() for values in left]))
+        row = int(left[number].argmax())
+        similarity = float(left[number][row])
+        if similarity <= -1:
+            break
+        course = courses[number]
+        found.append(Peak(number, _between(course, scores[number], row), similarity))
+        near = course.distance_m(course.along_m, float(course.along_m[row])) <= MIN_ELSEWHERE_M
+        left[number][near] = -1
+    return found
+
+
+def _between(course: Course, scores: NDArray[np.float32], row: int) -> float:
+    """Refine a row to between its neighbours, by the parabola through their scores."""
+    count = len(scores)
+    if course.closes:
+        before, after = scores[row - 1], scores[(row + 1) % count]
+    elif 0 < row < count - 1:
+        before, after = scores[row - 1], scores[row + 1]
+    else:
+        return float(row)
+    bend = float(before) - 2 * float(scores[row]) + float(after)
+    if bend >= 0:
+        return float(row)
+    offset = 0.5 * (float(before) - float(after)) / bend
+    place = row + min(max(offset, -0.5), 0.5)
+    return place % count if course.closes else place

@@ -1,0 +1,207 @@
+"""Where a sequence of scenes, or each frame of a whole run, is on the courses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcdb.course.align import MAX_STEP_S, STEP_S, Belief, Floats, Lattice, smooth
+from vcdb.course.course import NEAR_M
+from vcdb.course.estimate import Estimate, estimate
+from vcdb.course.locator import CoursePlace, Location, Locator, Scene
+from vcdb.course.similar import Peak
+from vcdb.course.verdict import judge_sequence
+from vcdb.course.view import Views
+from vcdb.errors import UsageError
+from vcdb.models import Verdict
+
+#: Scenes nearer in time than this are not looked at: their places are interpolated.
+MIN_LOOK_S = 0.085
+#: A scene that differs less than this from the one before is that much less of a witness.
+NEWS = 0.05
+MIN_NEWS = 0.1
+MAX_PAUSE_S = 3.0
+#: Smoothing revises so many steps at a time, looking so many ahead.
+REVISED_STEPS = 400
+LOOKAHEAD_STEPS = 100
+#: Without times, a frame is taken to follow the one before after so many of the lap's periods.
+ASSUMED_PERIODS = (0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPoint:
+    """Where frame ``frame`` of a run is, at ``at_s`` in it.
+
+    ``place`` is the likeliest place whatever the verdict.
+    """
+
+    frame: int
+    at_s: float
+    verdict: Verdict
+    place: CoursePlace
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of the alignment; ``likelihood`` None where no scene was looked at."""
+
+    at_s: float
+    seconds: float
+    likelihood: Floats | None
+    belief: Belief
+
+
+class Tracker:
+    """Follows scenes over the laps of a locator. Not for use by several threads at once."""
+
+    def __init__(self, locator: Locator) -> None:
+        self.locator = locator
+        self.lattice = Lattice(locator.courses)
+
+    def locate_sequence(self, scenes: Sequence[Scene]) -> Location:
+        """Place the last of consecutive scenes by all of them.
+
+        Raises:
+            UsageError: no scenes.
+            QueryError: a picture of other proportions than every lap.
+        """
+        if not scenes:
+            raise UsageError("a sequence needs at least one frame")
+        likelihoods = list(self._likelihoods(scene for scene in scenes))
+        times_s = [scene.at_s for scene in scenes]
+        if any(at_s is None for at_s in times_s):
+            period_s = float(np.median([course.period_s for course in self.locator.courses]))
+            clocks = [np.arange(len(scenes)) * period_s * factor for factor in ASSUMED_PERIODS]
+        else:
+            clocks = [np.array(times_s, np.float64)]
+        runs = [self._run(likelihoods, clock.tolist()) for clock in clocks]
+        best = max(runs, key=lambda run: sum(step.belief.evidence for step in run))
+        return self._location(best[-1].belief)
+
+    def track(self, scenes: Iterable[Scene]) -> Iterator[TrackPoint]:
+        """Place every scene of a run, in order, by those before and after it.
+
+        Scenes whose ``at_s`` is None are taken to be a tenth of a second apart.
+
+        Raises:
+            QueryError: a picture of other proportions than every lap.
+        """
+        frames: list[tuple[int, float]] = []
+        steps: list[_Step] = []
+        known: list[tuple[float, Estimate]] = []
+        looker = _Looker(self)
+        for number, scene in enumerate(scenes):
+            at_s = number * STEP_S if scene.at_s is None else scene.at_s
+            frames.append((scene.index, at_s))
+            if steps and at_s - steps[-1].at_s < MIN_LOOK_S:
+                continue
+            steps += self._advance(steps[-1] if steps else None, looker.look(scene), at_s)
+            if len(steps) >= REVISED_STEPS + LOOKAHEAD_STEPS:
+                known = known[-1:] + self._revised(steps)[:-LOOKAHEAD_STEPS]
+                steps = steps[-LOOKAHEAD_STEPS:]
+                ready = sum(frame_s <= known[-1][0] for _, frame_s in frames)
+                yield from self._points(frames[:ready], known)
+                frames = frames[ready:]
+        if steps:
+            yield from self._points(frames, known[-1:] + self._revised(steps))
+
+    def _likelihoods(self, scenes: Iterable[Scene]) -> Iterator[Floats]:
+        looker = _Looker(self)
+        return map(looker.look, scenes)
+
+    def _run(self, likelihoods: Sequence[Floats], times_s: Sequence[float]) -> list[_Step]:
+        steps: list[_Step] = []
+        for likelihood, at_s in zip(likelihoods, times_s, strict=True):
+            steps += self._advance(steps[-1] if steps else None, likelihood, at_s)
+        return steps
+
+    def _advance(self, last: _Step | None, likelihood: Floats, at_s: float) -> list[_Step]:
+        """Return the steps that lead to a scene at ``at_s``: several where it is long after."""
+        if last is None:
+            return [_Step(at_s, 0.0, likelihood, self.lattice.start(likelihood))]
+        pause_s = min(max(at_s - last.at_s, 0.0), MAX_PAUSE_S)
+        count = max(1, int(np.ceil(pause_s / MAX_STEP_S)))
+        seconds = pause_s / count
+        steps: list[_Step] = []
+        belief = last.belief
+        for number in range(1, count + 1):
+            seen = likelihood if number == count else None
+            belief = self.lattice.step(belief, seen, seconds)
+            steps.append(_Step(at_s - (count - number) * seconds, seconds, seen, belief))
+        return steps
+
+    def _revised(self, steps: Sequence[_Step]) -> list[tuple[float, Estimate]]:
+        beliefs = smooth(
+            self.lattice,
+            [step.belief for step in steps],
+            [step.likelihood for step in steps],
+            [step.seconds for step in steps],
+        )
+        return [
+            (step.at_s, estimate(self.lattice, self.locator.courses, belief))
+            for step, belief in zip(steps, beliefs, strict=True)
+        ]
+
+    def _points(
+        self, frames: Sequence[tuple[int, float]], known: Sequence[tuple[float, Estimate]]
+    ) -> Iterator[TrackPoint]:
+        """Place frames between the steps of ``known``."""
+        times_s = np.array([at_s for at_s, _ in known])
+        for index, at_s in frames:
+            after = int(np.clip(np.searchsorted(times_s, at_s), 1, max(len(known) - 1, 1)))
+            first, second = known[after - 1], known[min(after, len(known) - 1)]
+            pause_s = second[0] - first[0]
+            share = float(np.clip((at_s - first[0]) / pause_s, 0, 1)) if pause_s > 0 else 0.0
+            nearest = first[1] if share < 0.5 else second[1]
+            along_m = self._between(first[1], second[1], share)
+            judgement = judge_sequence(nearest.here, nearest.anywhere)
+            place = self._place(nearest, nearest.along_m if along_m is None else along_m)
+            yield TrackPoint(index, at_s, judgement.verdict, place, judgement.confidence)
+
+    def _between(self, first: Estimate, second: Estimate, share: float) -> float | None:
+        """Return the place a share of the way from one estimate to the next; None over a jump."""
+        course = self.locator.courses[first.course]
+        apart_m = second.along_m - first.along_m
+        if course.closes:
+            apart_m = (apart_m + course.length_m / 2) % course.length_m - course.length_m / 2
+        if first.course != second.course or abs(apart_m) > 2 * NEAR_M:
+            return None
+        along_m = first.along_m + share * apart_m
+        return along_m % course.length_m if course.closes else along_m
+
+    def _location(self, belief: Belief) -> Location:
+        best = estimate(self.lattice, self.locator.courses, belief)
+        judgement = judge_sequence(best.here, best.anywhere)
+        rivals = best.rivals if judgement.verdict == "ambiguous" else ()
+        return Location(
+            judgement.verdict,
+            self._place(best, best.along_m),
+            judgement.confidence,
+            ties=tuple(self._place(rival, rival.along_m) for rival in rivals),
+            reason=judgement.reason,
+        )
+
+    def _place(self, found: Estimate, along_m: float) -> CoursePlace:
+        course = self.locator.courses[found.course]
+        row = float(course.place_of(np.array([along_m]))[0])
+        return self.locator.place(Peak(found.course, row, found.here))
+
+
+class _Looker:
+    """Turns scenes into likelihoods; remembers the last one to weigh how much news each is."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._last: Views | None = None
+
+    def look(self, scene: Scene) -> Floats:
+        scores, view = self._tracker.locator.look(scene.picture())
+        weight = 1.0
+        if self._last is not None:
+            change = 1 - float(view @ self._last)
+            weight = min(max(change / NEWS, MIN_NEWS), 1.0)
+        self._last = view
+        return self._tracker.lattice.likelihood(scores, weight)
