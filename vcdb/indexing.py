@@ -57,7 +57,7 @@ def index_video(
     Memory is bounded by a batch of frames and the runs so far. Raises VideoOpenError and
     DecodeError.
     """
-    with open_video(path, threads=threads) as reader:
+    with single_threaded(), open_video(path, threads=threads, exact=False) as reader:
         batch = _Batch(find_area(reader.sample(BAR_SAMPLES)))
         for frame in reader.frames():
             batch.add(frame)
