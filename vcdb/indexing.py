@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vcdb.errors import DecodeError
+from vcdb.fingerprint.bands import single_threaded
 from vcdb.fingerprint.grid import Cells, GridPlan, geometry
 from vcdb.fingerprint.runs import RunBuilder, RunTable
 from vcdb.media.area import Area
