@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -127,10 +127,13 @@ def prepare(container: InputContainer, stream: VideoStream, threads: int) -> Non
         stream.codec_context.thread_type = "AUTO"
 
 
-def skip_deblocking(stream: VideoStream) -> None:
-    """Leave out the deblocking filter in H.264 frames that no other frame refers to."""
+def skip_deblocking(stream: VideoStream, frames: Literal["noref", "all"]) -> None:
+    """Leave out the deblocking of H.264 in ``all`` frames or those that no other one refers to.
+
+    Takes effect if called before the first packet is decoded.
+    """
     if stream.codec_context.name == "h264":
-        stream.codec_context.options = {"skip_loop_filter": "noref"}
+        stream.codec_context.options = {"skip_loop_filter": frames}
 
 
 def packets(

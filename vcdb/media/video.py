@@ -43,8 +43,8 @@ __all__ = [
 
 _PROBE_PACKETS = 1000
 _SAMPLE_ROWS = 720
-_SAMPLE_EVERY_FRAMES = 150
-_SAMPLE_AT_LEAST = 8
+_SAMPLE_EVERY_FRAMES = 240
+_SAMPLE_AT_LEAST = 6
 _END_SLACK_S = 1.0
 _COARSE_FROM_ROWS = 700
 
@@ -144,7 +144,7 @@ class VideoReader:
             assert isinstance(stream, VideoStream)
             low.prepare(container, stream, self._threads)
             if not self._exact and self.info.coded_height_px >= _COARSE_FROM_ROWS:
-                low.skip_deblocking(stream)
+                low.skip_deblocking(stream, "noref")
             if part is not None and part.start_pts is not None:
                 container.seek(part.start_pts, stream=stream)
             yield from self._timed(self._numbered(container, stream, part), stream)
@@ -219,6 +219,8 @@ class VideoReader:
 
     def _first_frame(self) -> VideoFrame:
         low.prepare(self._container, self._stream, 1)
+        if not self._exact:
+            low.skip_deblocking(self._stream, "all")
         report = Report()
         for count, packet in enumerate(low.packets(self._container, self._stream, report)):
             if decoded := low.decode(self._stream, packet, report):
