@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vcdb.course.dhash import dhash
 from vcdb.fingerprint.cells import HASH_BITS, LOW_BITS
-from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, values_of_grids
+from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, levels_of_grids
 from vcdb.fingerprint.grid import geometry, image_grids
 from vcdb.fingerprint.hashes import margins_of
 from vcdb.models import UncertainBit
@@ -42,7 +42,7 @@ def dissect(picture: NDArray[np.uint8], name: str) -> Anatomy:
     """Anatomy of a ``picture`` (height, width, 3) uint8, BGR, square pixels; ``name`` is shown."""
     height_px, width_px = picture.shape[:2]
     grids = image_grids(picture, [geometry(width_px / height_px)])
-    values, deviations = values_of_grids(grids)
+    values, _, deviations = levels_of_grids(grids)
     widening = widen(values.brightness[0])
     uncertain = [
         UncertainBit(item.number, item.margin, item.level, item.neighbour) for item in widening.core

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, values_of_grids
+from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, levels_of_grids
 from vcdb.fingerprint.grid import geometry, image_grid
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.video import displayed, open_video
@@ -113,4 +113,4 @@ def is_plain(bgr: NDArray[np.uint8]) -> bool:
     """Brightness deviates by less than 4 of 255 over the central cells of the whole picture."""
     small = shrunk(bgr)
     grid = image_grid(small, geometry(small.shape[1] / small.shape[0]))
-    return bool(values_of_grids(grid[None])[1][0] < PLAIN_DEVIATION)
+    return bool(levels_of_grids(grid[None]).deviation[0] < PLAIN_DEVIATION)

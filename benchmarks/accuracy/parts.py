@@ -87,6 +87,7 @@ def pairs_part(index: Index, groups: dict[str, tuple[str, ...]], others: Sequenc
     with index.base([*firsts, *others]) as database:
         clips = {video.path: Path(video.path).name for video in database.videos()}
         for group, members in groups.items():
+            first = str(corpus.path(members[0]))
             timed = any((clip, members[0]) in corpus.offsets for clip in members)
             for clip in members[1:]:
                 right = [
@@ -99,7 +100,7 @@ def pairs_part(index: Index, groups: dict[str, tuple[str, ...]], others: Sequenc
                     if timed and corpus.time_in(clip, frame.at_s, members[0]) is None:
                         continue
                     answer = database.find(frame.bgr)
-                    match = right_match(answer, right)
+                    match = right_match(answer, [first]) or right_match(answer, right)
                     true_s = match and corpus.time_in(clip, frame.at_s, clips[match.path])
                     right_time = (
                         is_right_time(match, true_s, 0.0) if match and true_s is not None else None

@@ -14,8 +14,8 @@ from vcdb.fingerprint.descriptor import (
     describe,
     deviation_of,
     grids_of,
+    levels_of_grids,
     values_of,
-    values_of_grids,
 )
 from vcdb.fingerprint.grid import COLUMNS, ROWS
 from vcdb.fingerprint.hashes import hashes_of, hashes_of_brightness
@@ -54,7 +54,7 @@ def test_hash_is_the_articles_definition(pictures: np.ndarray) -> None:
 def test_query_hashes_equal_stored_hashes_where_no_value_is_near_a_threshold(
     pictures: np.ndarray,
 ) -> None:
-    query, _ = values_of_grids(pictures)
+    query = levels_of_grids(pictures).values
     stored = values_of(describe(pictures))
     # Codes are half-open steps of an eighth, so they never move a value across the mean.
     np.testing.assert_array_equal(
@@ -68,7 +68,7 @@ def test_mirroring_permutes_the_hash_symmetrically(pictures: np.ndarray) -> None
     straight = hashes_of(describe(pictures)).perceptual
     mirrored = hashes_of(describe(pictures[:, :, ::-1])).perceptual
     place = {cell: bit for bit, cell in enumerate(CHOSEN.tolist())}
-    values, _ = values_of_grids(pictures)
+    values = levels_of_grids(pictures).values
     clear = np.abs(values.brightness[:, CHOSEN]).min(axis=1) > 1e-3
     for one, other in zip(straight[clear].tolist(), mirrored[clear].tolist(), strict=True):
         for cell, bit in place.items():
@@ -87,8 +87,8 @@ def test_low_bits_hold_the_row_of_subtitles() -> None:
 def test_gain_and_offset_leave_hashes_alone(
     pictures: np.ndarray, gain: float, offset: float
 ) -> None:
-    before, _ = values_of_grids(pictures)
-    after, _ = values_of_grids((pictures * gain + offset).astype(np.float32))
+    before = levels_of_grids(pictures).values
+    after = levels_of_grids((pictures * gain + offset).astype(np.float32)).values
     clear = np.abs(before.brightness[:, CHOSEN]).min(axis=1) > 1e-2
     np.testing.assert_array_equal(
         hashes_of_brightness(before.brightness).perceptual[clear],

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+
 import numpy as np
 import pytest
 
 from tests.contract.stores import make_grids
-from vcdb.fingerprint.descriptor import Values, describe, values_of, values_of_grids
+from vcdb.fingerprint.descriptor import (
+    FINGERPRINT_VERSION,
+    Values,
+    describe,
+    levels_of,
+    levels_of_grids,
+    values_of,
+)
 from vcdb.search.difference import Differences, differences
-from vcdb.search.verdict import blank_difference, bounds_of
+from vcdb.search.evidence import FEATURES, features_of, model, probabilities
+from vcdb.search.verdict import blank_difference
 
 STORED = make_grids(200, 7)[::20]
 
 
 def compare(query: np.ndarray, stored: np.ndarray = STORED) -> Differences:
-    values, _ = values_of_grids(query[None].astype(np.float32))
+    values = levels_of_grids(query[None].astype(np.float32)).values
     return differences(values, values_of(describe(stored)))
 
 
@@ -27,7 +38,7 @@ def test_same_picture_differs_only_by_rounding() -> None:
     for row, picture in enumerate(STORED):
         robust, whole = compare(picture)
         assert robust[row] < 0.06
-        assert whole[row] < 0.08
+        assert whole[row] < 0.1
         assert robust.argmin() == row
 
 
@@ -58,7 +69,7 @@ def test_covered_cells_hardly_count() -> None:
         covered[0, 9:] = 255
         robust, whole = compare(covered)
         assert robust.argmin() == row
-        assert robust[row] < other() / 3 < whole[row]
+        assert robust[row] < other() / 3 < 2 * whole[row]
 
 
 def test_missing_sides_do_not_count() -> None:
@@ -72,7 +83,7 @@ def test_missing_sides_do_not_count() -> None:
 
 
 def test_too_few_common_cells_say_nothing() -> None:
-    values, _ = values_of_grids(STORED[:1])
+    values = levels_of_grids(STORED[:1]).values
     brightness = values.brightness.copy()
     brightness[:, 19:] = np.nan
     result = differences(Values(brightness, *values[1:]), values_of(describe(STORED)))
@@ -97,7 +108,7 @@ def smooth(seed: int) -> np.ndarray:
 
 
 def test_blank_difference_is_small_where_a_picture_says_little() -> None:
-    rich = values_of_grids(STORED)[0].brightness
+    rich = levels_of_grids(STORED).values.brightness
     title = np.zeros(77)
     title[[38, 39]] = 5
     assert max(blank_difference(smooth(seed)) for seed in range(5)) < 1e-6
@@ -105,10 +116,47 @@ def test_blank_difference_is_small_where_a_picture_says_little() -> None:
     assert min(blank_difference(row) for row in rich) > 0.2
 
 
-def test_simple_pictures_must_match_better_than_rich_ones() -> None:
+def probability(query: np.ndarray, stored: np.ndarray) -> float:
+    """Of one picture showing the other, as the search judges it."""
+    ours, theirs = (
+        levels_of_grids(query[None].astype(np.float32)),
+        levels_of(describe(stored[None])),
+    )
+    measured = differences(ours.values, theirs.values)
+    blank = blank_difference(ours.values.brightness[0])
+    return float(probabilities(features_of(ours, blank, theirs, measured))[0])
+
+
+def test_copies_are_likely_and_other_pictures_are_not() -> None:
+    for picture in STORED:
+        assert probability(picture * 0.8 + 10, picture) > model().claim_from
+        assert probability(make_grids(1, 99)[0], picture) < model().claim_from
+
+
+def test_more_alteration_never_makes_a_match_likelier() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0, 1, STORED[0].shape)
+    steps = [
+        probability(np.clip(STORED[0] + size * noise, 0, 255), STORED[0])
+        for size in (0, 5, 15, 40, 90)
+    ]
+    assert steps == sorted(steps, reverse=True)
+    assert steps[0] > 0.99
+    assert steps[-1] < 0.5
+
+
+def test_same_difference_says_less_of_a_simple_picture() -> None:
+    """Two skies differ as little as two copies of a crowd do."""
+    sky = 100 + 60 * smooth(1).reshape(7, 11, 1).repeat(3, axis=2)
     rng = np.random.default_rng(1)
-    rough = smooth(1) + rng.normal(0, 0.1, 77)
-    rougher = smooth(1) + rng.normal(0, 0.6, 77)
-    simple, rich = bounds_of(rough, further=False), bounds_of(rougher, further=False)
-    assert simple.sure < simple.accept < rich.accept
-    assert bounds_of(rougher, further=True).accept < rich.accept
+    other_sky = sky + rng.normal(0, 3, sky.shape)
+    assert probability(other_sky, sky) < probability(
+        STORED[0] + rng.normal(0, 3, sky.shape), STORED[0]
+    )
+
+
+def test_model_has_its_provenance() -> None:
+    data = json.loads(resources.files("vcdb.search").joinpath("verdict.json").read_text())
+    assert tuple(data["features"]) == FEATURES
+    assert data["provenance"]["fingerprint_version"] == FINGERPRINT_VERSION
+    assert data["provenance"]["films"] > 20

@@ -24,7 +24,9 @@ PLAIN_DEVIATION = 4.0
 
 MISSING = -128
 CODES = 3 * CELLS
-_STEPS_PER_DEVIATION = 8
+#: Brightness tells neighbouring frames apart, colour only films.
+_BRIGHTNESS_STEPS = 16
+_COLOUR_STEPS = 4
 #: Codes are bytes; compression makes the rare large ones cost, not the range.
 _MAX_CODE = 126
 _LOWEST_DEVIATION = 0.25
@@ -38,8 +40,8 @@ class Descriptors(NamedTuple):
     """Descriptors of n pictures.
 
     ``codes``: int8 (n, 231): 77 of brightness, 77 of red-green, 77 of blue-yellow, row by row;
-    ``MISSING`` where the picture does not reach. Brightness code k means (k + 0.5) / 8 deviations
-    above the mean of the chosen cells; colour code k means k / 8 deviations (of at least 16).
+    ``MISSING`` where the picture does not reach. Brightness code k means (k + 0.5) / 16 deviations
+    above the mean of the chosen cells; colour code k means k / 4 deviations (of at least 16).
     ``mean``: uint8 (n,), brightness of the chosen cells, 0..255. ``deviation``: uint8 (n,),
     logarithmic, see :func:`deviation_of`.
     """
@@ -90,9 +92,9 @@ def describe(grids: Floats) -> Descriptors:
     values = np.concatenate(
         [
             # Half-open steps, so that code >= 0 is exactly "brighter than the mean".
-            np.ceil(_STEPS_PER_DEVIATION * (brightness - mean[:, None]) / unit[:, None]) - 1,
-            np.rint(_STEPS_PER_DEVIATION * red_green / colour_unit),
-            np.rint(_STEPS_PER_DEVIATION * blue_yellow / colour_unit),
+            np.ceil(_BRIGHTNESS_STEPS * (brightness - mean[:, None]) / unit[:, None]) - 1,
+            np.rint(_COLOUR_STEPS * red_green / colour_unit),
+            np.rint(_COLOUR_STEPS * blue_yellow / colour_unit),
         ],
         axis=1,
     )
@@ -125,37 +127,49 @@ def values_of(descriptors: Descriptors) -> Values:
     codes = descriptors.codes.astype(np.float32)
     codes[descriptors.codes == MISSING] = np.nan
     unit = deviation_of(descriptors.deviation)
-    colour_scale = (np.maximum(unit, _COLOUR_FLOOR) / unit / _STEPS_PER_DEVIATION)[:, None]
+    colour_scale = (np.maximum(unit, _COLOUR_FLOOR) / unit / _COLOUR_STEPS)[:, None]
     return Values(
-        (codes[:, :CELLS] + 0.5) / _STEPS_PER_DEVIATION,
+        (codes[:, :CELLS] + 0.5) / _BRIGHTNESS_STEPS,
         codes[:, CELLS : 2 * CELLS] * colour_scale,
         codes[:, 2 * CELLS :] * colour_scale,
     )
 
 
-def values_of_grids(grids: Floats) -> tuple[Values, Floats]:
-    """The same numbers straight from grids, not rounded to codes, and the deviations (n,).
+class Levels(NamedTuple):
+    """Values of n pictures with the levels that values leave out.
 
-    For queries: ``grids`` as in :func:`describe`. Deviations are of 255, at least 0.25.
+    ``mean`` and ``deviation``: float32 (n,), brightness of the chosen cells, of 255; a deviation is
+    at least 0.25.
     """
+
+    values: Values
+    mean: Floats
+    deviation: Floats
+
+
+def levels_of(descriptors: Descriptors) -> Levels:
+    """What stored descriptors stand for."""
+    deviation = deviation_of(descriptors.deviation)
+    return Levels(values_of(descriptors), descriptors.mean.astype(np.float32), deviation)
+
+
+def levels_of_grids(grids: Floats) -> Levels:
+    """The same straight from grids (as in :func:`describe`), not rounded to codes: for queries."""
     cells = grids.reshape(len(grids), CELLS, 3)
     brightness = cells.mean(axis=2)
     chosen = brightness[:, CHOSEN]
-    deviation = np.maximum(chosen.std(axis=1), _LOWEST_DEVIATION).astype(np.float32)
+    mean = chosen.mean(axis=1)
+    deviation = np.maximum(chosen.std(axis=1), _LOWEST_DEVIATION)
     red_green, blue_yellow = opponents(cells)
     unit = deviation[:, None]
-    values = Values(
-        (brightness - chosen.mean(axis=1, keepdims=True)) / unit,
-        red_green / unit,
-        blue_yellow / unit,
-    )
-    return values, deviation
+    values = Values((brightness - mean[:, None]) / unit, red_green / unit, blue_yellow / unit)
+    return Levels(values, mean, deviation)
 
 
 def grids_of(descriptors: Descriptors) -> Floats:
     """The grids that the codes stand for: float32 (n, 7, 11, 3), RGB, 0..255, NaN where missing.
 
-    Exact to about a sixteenth of the picture's contrast; for pictures of stored frames.
+    Brightness is exact to about a 30th of the picture's contrast; for pictures of stored frames.
     """
     values = values_of(descriptors)
     unit = deviation_of(descriptors.deviation)[:, None]

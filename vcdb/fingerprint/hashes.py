@@ -2,7 +2,7 @@
 
 Perceptual hash after the article "Using perceptual hashes to speed up the search for frames in the
 VideoColor database": 32 central cells of 11×7, bit = cell brighter than the mean of the 32. The
-index hash here is four coarse brightness contrasts; the sketch is a filter for candidates.
+index hash here is four coarse brightness contrasts of two levels.
 """
 
 from __future__ import annotations
@@ -41,16 +41,13 @@ _CONTRASTS = np.stack(
     axis=1,
 )
 CONTRASTS = _CONTRASTS.shape[1]
-LEVEL_BITS = 2
-LEVELS = 1 << LEVEL_BITS
-INDEX_BITS = CONTRASTS * LEVEL_BITS
+LEVEL_BITS = 1
 _LEVEL_SHIFTS = LEVEL_BITS * np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint8)
 
-#: Where one level of a contrast ends and the next begins, in deviations: quartiles over real
-#: clips; left-right symmetric, so that a mirrored picture has mirrored levels.
-LEVEL_BOUNDS: Floats = np.array(
-    [[-0.55, 0.0, 0.55], [-0.45, 0.15, 0.75], [-0.45, 0.0, 0.45], [-0.25, 0.0, 0.25]], np.float32
-)
+#: Where one level of a contrast ends and the next begins, in deviations: medians over real clips,
+#: left-right symmetric, so that a mirrored picture has mirrored levels. More levels would narrow
+#: the key, but an overlay or a poor copy moves contrasts farther than the widening reaches.
+LEVEL_BOUNDS: NDArray[np.float32] = np.array([[0.0], [0.25], [-0.1], [0.0]], np.float32)
 
 #: How much re-encoding moves a cell, and a contrast of many cells, in deviations: the common scale
 #: on which bits and levels are ordered by how uncertain they are.
@@ -85,7 +82,7 @@ def contrasts_of(brightness: Floats) -> Floats:
 
 
 def levels_of(contrasts: Floats) -> NDArray[np.uint8]:
-    """Levels 0..3 of contrasts (n, 4)."""
+    """Levels, from 0, of contrasts (n, 4)."""
     levels: NDArray[np.uint8] = (contrasts[:, :, None] >= LEVEL_BOUNDS).sum(axis=2, dtype=np.uint8)
     return levels
 

@@ -18,8 +18,8 @@ from vcdb.fingerprint.descriptor import (
     Descriptors,
     concatenate,
     describe,
+    levels_of_grids,
     values_of,
-    values_of_grids,
 )
 from vcdb.fingerprint.hashes import contrasts_of, levels_of, margins_of
 
@@ -99,7 +99,7 @@ class _Traits:
 
 
 def _traits_of(grids: Floats, descriptors: Descriptors, at_us: NDArray[np.int64]) -> _Traits:
-    values, deviation = values_of_grids(grids)
+    values, _, deviation = levels_of_grids(grids)
     # Keys are those of the stored codes, margins those that a query for the frame would have.
     stored = values_of(descriptors).brightness
     margins = margins_of(values.brightness)

@@ -57,7 +57,7 @@ def _match(stretches: list[Scored], store: Store) -> Match | None:
         at_s=best.at_us / _US,
         start_s=best.start_us / _US,
         end_s=best.end_us / _US,
-        similarity=round(best.similarity, 4),
+        similarity=round(best.probability, 4),
         variant=best.variant,
         tags=video.tags,
         places=tuple(_places(stretches)),
@@ -69,7 +69,7 @@ def _places(stretches: list[Scored]) -> list[Place]:
     best = stretches[0]
     taken = [best]
     for one in stretches[1:]:
-        near = one.difference <= best.difference + _SAME_PLACE
+        near = one.order <= best.order + _SAME_PLACE
         apart = all(one.start_us >= t.end_us or one.end_us <= t.start_us for t in taken)
         if near and apart:
             taken.append(one)
@@ -79,7 +79,7 @@ def _places(stretches: list[Scored]) -> list[Place]:
             at_s=one.at_us / _US,
             start_s=one.start_us / _US,
             end_s=one.end_us / _US,
-            similarity=round(one.similarity, 4),
+            similarity=round(one.probability, 4),
         )
         for one in taken[1 : _MOST_PLACES + 1]
     ]

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.descriptor import Values, values_of
+from vcdb.fingerprint.descriptor import Levels, levels_of, values_of
 from vcdb.fingerprint.runs import RunTable
 from vcdb.fingerprint.sketch import certain_bits, sketches_of
-from vcdb.search.difference import differences
-from vcdb.search.verdict import Bounds, Scored
+from vcdb.search.difference import Differences, differences
+from vcdb.search.evidence import features_of, model, probabilities
+from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS, unpack_place
 
@@ -20,43 +21,82 @@ from vcdb.store.codec import BLOCK_RUNS, unpack_place
 _SKETCH_SHARE = 0.25
 #: Blocks of runs that are read and compared after one rung, the best by sketch first.
 _BLOCKS_PER_RUNG = 8
+#: Blocks to either side of the best one that are compared as well, while their edge towards it
+#: differs from the query by no more than this beyond the best difference.
+_FOLLOWED_BLOCKS = 6
+_SAME_SCENE = 0.06
+#: A difference that no evidence could outweigh, and one that ends the search (the smaller of two:
+#: absolute, and as a share of the query's blank difference).
+_WORST = 0.45
+_SURE_DIFFERENCE, _SURE_SHARE = 0.07, 0.2
 #: Within a video, neighbouring runs whose difference is this close to the best look the same.
 _SAME_LOOK = 0.003
 
 
 class _Compared(NamedTuple):
-    """A block of runs; ``difference`` decides on acceptance, ``order`` on the best place."""
+    """A block of runs, and how they differ from the query."""
 
     runs: RunTable
-    difference: Floats
-    order: Floats
+    measured: Differences
 
 
 class Candidates:
     """The blocks of runs that one hypothesis led to, compared with the query."""
 
-    def __init__(self, store: Store, query: Values, bounds: Bounds) -> None:
-        """``query``: the values of one picture (n = 1)."""
+    def __init__(self, store: Store, query: Levels, blank: float) -> None:
+        """``query``: one picture (n = 1); ``blank``: its blank difference."""
         self._store = store
         self._query = query
-        self._bounds = bounds
-        self._sketch = sketches_of(query)[0]
-        self._certain = certain_bits(query)[0]
+        self._blank = blank
+        self._sketch = sketches_of(query.values)[0]
+        self._certain = certain_bits(query.values)[0]
         self._compared: dict[tuple[int, int], _Compared] = {}
-        self.best = np.inf
+        self._best = np.inf
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the best match is so good that looking further could not beat it."""
+        return self._best <= min(_SURE_DIFFERENCE, _SURE_SHARE * self._blank)
 
     def compare(self, postings: NDArray[np.void]) -> None:
         """Read and compare the most promising blocks that the postings lie in."""
         for key in self._promising(postings):
-            video_id, block = key
-            try:
-                _, runs = self._store.runs(video_id, block * BLOCK_RUNS, block * BLOCK_RUNS + 1)
-            except KeyError:
-                continue  # removed since the scan
-            measured = differences(self._query, values_of(runs.descriptors))
-            measured.robust[runs.descriptors.is_plain] = np.inf
-            self._compared[key] = _Compared(runs, measured.robust, measured.robust + measured.whole)
-            self.best = min(self.best, float(measured.robust.min()))
+            self._compare_block(key)
+
+    def _compare_block(self, key: tuple[int, int]) -> bool:
+        """Read a block and compare its runs; False where there is none (any more)."""
+        if key in self._compared:
+            return True
+        video_id, block = key
+        if block < 0:
+            return False
+        try:
+            _, runs = self._store.runs(video_id, block * BLOCK_RUNS, block * BLOCK_RUNS + 1)
+        except KeyError:
+            return False
+        measured = differences(self._query.values, values_of(runs.descriptors))
+        measured.robust[runs.descriptors.is_plain] = np.inf
+        self._compared[key] = _Compared(runs, measured)
+        self._best = min(self._best, float(measured.robust.min()))
+        return True
+
+    def follow(self) -> None:
+        """Compare blocks next to the best one while the scene goes on there.
+
+        In a nearly still scene the probes reach some runs only, and the right one may be another.
+        """
+        if not self._compared or self._best > _WORST:
+            return
+        best = {key: one.measured.robust.min() for key, one in self._compared.items()}
+        video_id, block = min(best, key=lambda key: best[key])
+        near = self._best + _SAME_SCENE
+        for step in (-1, 1):
+            at = block
+            for _ in range(_FOLLOWED_BLOCKS):
+                edge = self._compared[video_id, at].measured.robust[-1 if step > 0 else 0]
+                at += step
+                if edge > near or not self._compare_block((video_id, at)):
+                    break
 
     def _promising(self, postings: NDArray[np.void]) -> list[tuple[int, int]]:
         sketches = postings["sketch"].astype(np.uint64)
@@ -71,42 +111,59 @@ class Candidates:
 
     def best_differences(self) -> list[float]:
         """The five smallest differences so far, ascending."""
-        every = [compared.difference for compared in self._compared.values()]
+        every = [compared.measured.robust for compared in self._compared.values()]
         return [float(one) for one in np.sort(np.concatenate([[], *every]))[:5]]
 
     def stretches(self, variant: str) -> list[Scored]:
         """Every local best that may be claimed, with the neighbours that look the same."""
+        return [stretch for key in self._compared for stretch in self._stretches_in(key, variant)]
+
+    def _stretches_in(self, key: tuple[int, int], variant: str) -> list[Scored]:
+        runs, measured = self._compared[key]
+        rows = _local_minima(measured.whole)
+        rows = rows[measured.robust[rows] <= _WORST]
+        if not len(rows):
+            return []
+        stored = levels_of(runs.descriptors.take(rows))
+        chosen = Differences(measured.robust[rows], measured.whole[rows])
+        likely = probabilities(features_of(self._query, self._blank, stored, chosen))
         return [
-            self._stretch(key, row, variant)
-            for key, compared in self._compared.items()
-            for row in _local_minima(compared.order)
-            if compared.difference[row] <= self._bounds.accept
+            _stretch(key, self._compared[key], row, probability, variant)
+            for row, probability in zip(rows.tolist(), likely.tolist(), strict=True)
+            if probability >= model().claim_from
         ]
 
-    def _stretch(self, key: tuple[int, int], row: int, variant: str) -> Scored:
-        runs, difference, order = self._compared[key]
-        alike = order <= order[row] + _SAME_LOOK
-        start, stop = row, row + 1
-        while start > 0 and alike[start - 1]:
-            start -= 1
-        while stop < len(alike) and alike[stop]:
-            stop += 1
-        video_id, block = key
-        return Scored(
-            difference=float(difference[row]),
-            accept=self._bounds.accept,
-            video_id=video_id,
-            run=block * BLOCK_RUNS + row,
-            frame=int(runs.frame_edges[row]),
-            at_us=int(runs.edges_us[row]),
-            start_us=int(runs.edges_us[start]),
-            end_us=int(runs.edges_us[stop]),
-            variant=variant,
-        )
+
+def _stretch(
+    key: tuple[int, int],
+    compared: _Compared,
+    row: int,
+    probability: float,
+    variant: str,
+) -> Scored:
+    runs, measured = compared
+    alike = measured.whole <= measured.whole[row] + _SAME_LOOK
+    start, stop = row, row + 1
+    while start > 0 and alike[start - 1]:
+        start -= 1
+    while stop < len(alike) and alike[stop]:
+        stop += 1
+    video_id, block = key
+    return Scored(
+        probability=probability,
+        difference=float(measured.robust[row]),
+        order=float(measured.whole[row]),
+        video_id=video_id,
+        run=block * BLOCK_RUNS + row,
+        frame=int(runs.frame_edges[row]),
+        at_us=int(runs.edges_us[row]),
+        start_us=int(runs.edges_us[start]),
+        end_us=int(runs.edges_us[stop]),
+        variant=variant,
+    )
 
 
-def _local_minima(values: Floats) -> list[int]:
+def _local_minima(values: Floats) -> NDArray[np.intp]:
     left = np.concatenate([[np.inf], values[:-1]])
     right = np.concatenate([values[1:], [np.inf]])
-    rows: list[int] = np.flatnonzero((values < left) & (values <= right)).tolist()
-    return rows
+    return np.flatnonzero((values < left) & (values <= right))

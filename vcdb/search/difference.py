@@ -30,8 +30,9 @@ _ZERO: Floats = np.zeros(1, np.float32)
 class Differences(NamedTuple):
     """Differences from n pictures, (n,), in deviations; 0 is the same picture.
 
-    ``robust`` leaves out the worst cells, ``whole`` does not: what changes within a static scene
-    is often confined to a few cells, so it tells neighbouring frames apart better.
+    ``robust`` leaves out the worst cells; it decides whether a picture is the same. ``whole`` is
+    of brightness over all cells: what changes within a nearly still scene is often confined to a
+    few cells, and colour blurs first in a poor copy, so it tells neighbouring frames apart better.
     """
 
     robust: Floats
@@ -56,8 +57,15 @@ def differences(query: Values, stored: Values) -> Differences:
     ]
     return Differences(
         sum((weight * _trimmed_mean(residual, kept) for weight, residual in residuals), _ZERO),
-        sum((weight * residual.mean(axis=1) for weight, residual in residuals), _ZERO),
+        _whole(query.brightness[0, common], stored.brightness[:, common]),
     )
+
+
+def _whole(query: Floats, stored: Floats) -> Floats:
+    """Mean over all cells; an overlay shifts the mean of a picture, but hardly the median."""
+    change = query - stored
+    mean: Floats = np.abs(change - np.median(change, axis=1, keepdims=True)).mean(axis=1)
+    return mean
 
 
 def _brightness(query: Floats, stored: Floats, kept: int) -> Floats:

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Values, values_of_grids
+from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, Values, levels_of_grids
 from vcdb.fingerprint.grid import image_grids
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.models import Answer, Explanation
@@ -18,7 +18,7 @@ from vcdb.search.candidates import Candidates
 from vcdb.search.probes import rungs, widen
 from vcdb.search.trace import Tracer
 from vcdb.search.variants import Hypothesis, first_hypotheses, further_hypotheses
-from vcdb.search.verdict import Scored, bounds_of
+from vcdb.search.verdict import Scored, blank_difference
 from vcdb.store.base import Store
 
 #: Rungs (of at most 128 probes) for the likely hypotheses, and for each of the others.
@@ -82,27 +82,39 @@ class _Search:
         self, bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis], *, further: bool
     ) -> None:
         """Try hypotheses until one gives a match that cannot be beaten."""
-        grids = image_grids(bgr, [hypothesis.geometry for hypothesis in hypotheses])
-        values, deviations = values_of_grids(grids)
-        for row, hypothesis in enumerate(hypotheses):
-            one = Values(*(part[row : row + 1] for part in values))
+        for hypothesis, query in zip(hypotheses, _levels(bgr, hypotheses), strict=True):
             # A deviation is NaN where the cells that hashes need are not all there.
-            if deviations[row] >= PLAIN_DEVIATION and not self.sure:
+            if query.deviation[0] >= PLAIN_DEVIATION and not self.sure:
                 self.has_detail = True
-                self._try(hypothesis.variant, one, float(deviations[row]), further=further)
+                self._try(hypothesis.variant, query, further=further)
 
-    def _try(self, variant: str, query: Values, deviation: float, *, further: bool) -> None:
-        widening = widen(query.brightness[0])
-        bounds = bounds_of(query.brightness[0], further=further)
-        self._tracer.begin(variant, deviation, widening)
-        candidates = Candidates(self._store, query, bounds)
+    def _try(self, variant: str, query: Levels, *, further: bool) -> None:
+        brightness = query.values.brightness[0]
+        widening = widen(brightness)
+        self._tracer.begin(variant, float(query.deviation[0]), widening)
+        candidates = Candidates(self._store, query, blank_difference(brightness))
         for rung in islice(rungs(widening), _FURTHER_RUNGS if further else _FIRST_RUNGS):
             postings = self._store.scan(rung.ranges)
             self.probes += len(rung.ranges.keys)
             self.candidates += len(postings)
             candidates.compare(postings)
             self._tracer.rung(rung, postings, candidates)
-            if candidates.best <= bounds.sure:
+            if candidates.is_sure:
                 self.sure = True
                 break
+        candidates.follow()
         self.scored += candidates.stretches(variant)
+
+
+def levels_of_picture(bgr: NDArray[np.uint8], hypothesis: Hypothesis) -> Levels:
+    """What the search compares of a picture under one hypothesis (n = 1)."""
+    return next(iter(_levels(bgr, [hypothesis])))
+
+
+def _levels(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> list[Levels]:
+    grids = image_grids(bgr, [hypothesis.geometry for hypothesis in hypotheses])
+    values, mean, deviation = levels_of_grids(grids)
+    rows = [slice(row, row + 1) for row in range(len(grids))]
+    return [
+        Levels(Values(*(part[row] for part in values)), mean[row], deviation[row]) for row in rows
+    ]
