@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, Self
 
@@ -68,23 +69,46 @@ class _DecodedFrame(Protocol):
     def reformat(self, *, format: str, threads: int) -> Self: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How frames of one pixel format are read: in which format, and what its planes hold."""
+
+    plain: str
+    layout: Layout
+    bit_depth: int
+    alpha: bool
+    packed: bool
+    jpeg: bool
+
+
+_recipes: dict[str, _Recipe] = {}
+
+
 def read_planes(frame: _DecodedFrame) -> tuple[tuple[Plane, ...], ColourSpec]:
     """Planes of a decoded frame, zero-copy where the format allows, and what they mean."""
-    plain = planar_name(frame.format)
-    source = frame if plain == frame.format.name else frame.reformat(format=plain, threads=1)
-    layout, depth, alpha = _describe(plain)
-    colour = _colour(
-        (layout, depth),
-        "j4" in frame.format.name,
-        (int(frame.color_range), int(frame.colorspace), int(frame.color_trc)),
-        frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT,
-    )
-    planes = _packed_planes(source) if _PACKED.fullmatch(plain) else _planar_planes(source, depth)
-    if layout == "rgb" and not _PACKED.fullmatch(plain):
-        planes = (planes[2], planes[0], planes[1], *planes[3:])
-    if alpha:
+    name = frame.format.name
+    recipe = _recipes.get(name)
+    if recipe is None:
+        recipe = _recipes[name] = _recipe(frame.format)
+    source = frame if recipe.plain == name else frame.reformat(format=recipe.plain, threads=1)
+    codes = (int(frame.color_range), int(frame.colorspace), int(frame.color_trc))
+    colour = _colour(recipe, codes, frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT)
+    if recipe.packed:
+        planes = _packed_planes(source)
+    else:
+        planes = _planar_planes(source, np.uint8 if recipe.bit_depth == 8 else np.uint16)
+        if recipe.layout == "rgb":
+            planes = (planes[2], planes[0], planes[1], *planes[3:])
+    if recipe.alpha:
         return _on_black(planes[:-1], planes[-1], colour), colour
     return planes, colour
+
+
+def _recipe(pixel_format: _Format) -> _Recipe:
+    plain = planar_name(pixel_format)
+    layout, depth, alpha = _describe(plain)
+    packed = _PACKED.fullmatch(plain) is not None
+    return _Recipe(plain, layout, depth, alpha, packed, "j4" in pixel_format.name)
 
 
 def planar_name(pixel_format: _Format) -> str:
@@ -108,7 +132,6 @@ def planar_name(pixel_format: _Format) -> str:
     return f"yuv{'a' if alpha else ''}444p{'16le' if deep else ''}"
 
 
-@lru_cache(maxsize=64)
 def _describe(name: str) -> tuple[Layout, int, bool]:
     """(layout, bit depth, has alpha) of a format that ``planar_name`` may return."""
     if match := _YUV.fullmatch(name):
@@ -121,31 +144,28 @@ def _describe(name: str) -> tuple[Layout, int, bool]:
 
 
 @lru_cache(maxsize=64)
-def _colour(
-    samples: tuple[Layout, int], jpeg: bool, codes: tuple[int, int, int], large: bool
-) -> ColourSpec:
+def _colour(recipe: _Recipe, codes: tuple[int, int, int], large: bool) -> ColourSpec:
     """``codes`` are range, matrix and transfer as in ITU-T H.273, 0 or 2 where not stated.
 
     What is not stated is taken as players take it.
     """
-    layout, depth = samples
     range_code, space, curve = codes
-    if layout == "yuv":
-        full = jpeg or range_code == _FULL_RANGE
+    if recipe.layout == "yuv":
+        full = recipe.jpeg or range_code == _FULL_RANGE
     else:
-        full = range_code != _LIMITED_RANGE or layout == "rgb"
+        full = range_code != _LIMITED_RANGE or recipe.layout == "rgb"
     matrix = _MATRIX_BY_CODE.get(space, "bt709" if large else "bt601")
-    return ColourSpec(layout, depth, full, matrix, _TRANSFER_BY_CODE.get(curve, "sdr"))
+    transfer = _TRANSFER_BY_CODE.get(curve, "sdr")
+    return ColourSpec(recipe.layout, recipe.bit_depth, full, matrix, transfer)
 
 
-def _planar_planes(frame: _DecodedFrame, depth: int) -> tuple[Plane, ...]:
-    dtype: npt.DTypeLike = np.uint8 if depth == 8 else np.uint16
+def _planar_planes(frame: _DecodedFrame, dtype: npt.DTypeLike) -> tuple[Plane, ...]:
     planes = []
     for plane in frame.planes:
-        lines = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
+        lines = np.frombuffer(plane, dtype).reshape(plane.height, -1)
         if plane.line_size < 0:
             lines = lines[::-1]
-        planes.append(lines.view(dtype)[:, : plane.width])
+        planes.append(lines[:, : plane.width])
     return tuple(planes)
 
 
