@@ -39,3 +39,14 @@ CHOSEN: NDArray[np.intp] = np.array(
     [row * COLUMNS + column for row, column in HIGH_CELLS + LOW_CELLS]
 )
 CHOSEN.flags.writeable = False
+
+
+def contrast(plus: NDArray[np.int_], minus: NDArray[np.int_]) -> NDArray[np.float32]:
+    """Weights (77,) whose product with cells is the mean over ``plus`` less that over ``minus``.
+
+    Both are arrays of flat cell numbers.
+    """
+    weights = np.zeros(CELLS, np.float32)
+    weights[plus.ravel()] = 1 / plus.size
+    weights[minus.ravel()] = -1 / minus.size
+    return weights

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS, Floats
+from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS, Floats, contrast
 from vcdb.fingerprint.descriptor import Descriptors, values_of
 from vcdb.fingerprint.grid import COLUMNS, ROWS
 
@@ -21,22 +21,15 @@ _BIT_WEIGHTS = (1 << np.arange(HASH_BITS - 1, -1, -1, dtype=np.uint64)).astype(n
 _CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
 
 
-def _contrast(plus: NDArray[np.int_], minus: NDArray[np.int_]) -> Floats:
-    weights = np.zeros(CELLS, np.float32)
-    weights[plus.ravel()] = 1 / plus.size
-    weights[minus.ravel()] = -1 / minus.size
-    return weights
-
-
 #: Contrasts over the upper four central rows, clear of subtitles: left against right, upper
 #: against lower half, middle against sides, inner against outer rows.
 _UPPER = _CENTRAL[:4]
 _CONTRASTS = np.stack(
     [
-        _contrast(_UPPER[:, :3], _UPPER[:, 4:]),
-        _contrast(_UPPER[:2], _UPPER[2:]),
-        _contrast(_UPPER[:, 2:5], _UPPER[:, [0, 1, 5, 6]]),
-        _contrast(_UPPER[1:3], _UPPER[[0, 3]]),
+        contrast(_UPPER[:, :3], _UPPER[:, 4:]),
+        contrast(_UPPER[:2], _UPPER[2:]),
+        contrast(_UPPER[:, 2:5], _UPPER[:, [0, 1, 5, 6]]),
+        contrast(_UPPER[1:3], _UPPER[[0, 3]]),
     ],
     axis=1,
 )

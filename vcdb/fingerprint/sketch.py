@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS, Floats
+from vcdb.fingerprint.cells import CELLS, Floats, contrast
 from vcdb.fingerprint.descriptor import Values
 from vcdb.fingerprint.grid import COLUMNS, ROWS
 
@@ -19,10 +19,13 @@ SKETCH_BITS = 64
 _CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
 _FIRST = np.concatenate([_CENTRAL[:, :-1].ravel(), _CENTRAL[:-1].ravel()])
 _SECOND = np.concatenate([_CENTRAL[:, 1:].ravel(), _CENTRAL[1:].ravel()])
-_AREAS = (
-    (_CENTRAL[:, :3], _CENTRAL[:, 4:]),
-    (_CENTRAL[:2], _CENTRAL[2:4]),
-    (_CENTRAL[:4, 2:5], _CENTRAL[:4, [0, 1, 5, 6]]),
+_CONTRASTS = np.stack(
+    [
+        contrast(_CENTRAL[:, :3], _CENTRAL[:, 4:]),
+        contrast(_CENTRAL[:2], _CENTRAL[2:4]),
+        contrast(_CENTRAL[:4, 2:5], _CENTRAL[:4, [0, 1, 5, 6]]),
+    ],
+    axis=1,
 )
 _WEIGHTS = 1 << np.arange(SKETCH_BITS, dtype=np.uint64)
 
@@ -34,12 +37,8 @@ def comparisons_of(values: Values) -> Floats:
     """The 64 signed differences, float32 (n, 64), in deviations, whose signs are the bits."""
     # Two neighbours often have the same code; a tie is broken the same way everywhere.
     steps = values.brightness[:, _FIRST] - values.brightness[:, _SECOND]
-    areas = [
-        colour[:, plus.ravel()].mean(axis=1) - colour[:, minus.ravel()].mean(axis=1)
-        for colour in (values.red_green, values.blue_yellow)
-        for plus, minus in _AREAS
-    ]
-    return np.concatenate([steps, np.stack(areas, axis=1)], axis=1)
+    areas = [np.nan_to_num(c) @ _CONTRASTS for c in (values.red_green, values.blue_yellow)]
+    return np.concatenate([steps, *areas], axis=1)
 
 
 def pack_bits(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
@@ -53,6 +52,8 @@ def sketches_of(values: Values) -> NDArray[np.uint64]:
     return pack_bits(comparisons_of(values) > 0)
 
 
-def certain_bits(values: Values) -> NDArray[np.uint64]:
-    """Masks of the sketch bits that are sure enough to be compared, uint64 (n,)."""
-    return pack_bits(np.abs(comparisons_of(values)) > UNCERTAIN_BELOW)
+def sketch_and_certainty(query: Values) -> tuple[np.uint64, np.uint64]:
+    """The sketch of one picture, and a mask of its bits that are sure enough to be compared."""
+    comparisons = comparisons_of(query)
+    sure = np.abs(comparisons) > UNCERTAIN_BELOW
+    return pack_bits(comparisons > 0)[0], pack_bits(sure)[0]

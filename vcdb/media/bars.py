@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -152,5 +153,6 @@ def _same_share(lines: npt.NDArray[np.uint8], colour: npt.NDArray[np.int16]) -> 
     """Per line, the share of pixels within reach of ``colour`` in every channel."""
     low = np.clip(colour - _COLOUR_REACH, 0, 255).astype(np.uint8)
     high = np.clip(colour + _COLOUR_REACH, 0, 255).astype(np.uint8)
-    shares: Shares = ((lines >= low) & (lines <= high)).all(axis=2).mean(axis=1)
+    within = cv2.inRange(np.ascontiguousarray(lines), low, high)
+    shares: Shares = within.mean(axis=1) / 255
     return shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, levels_of, values_of
 from vcdb.fingerprint.runs import RunTable
-from vcdb.fingerprint.sketch import certain_bits, sketches_of
+from vcdb.fingerprint.sketch import sketch_and_certainty
 from vcdb.search.difference import Differences, differences
 from vcdb.search.evidence import features_of, model, probabilities
-from vcdb.search.verdict import Scored
+from vcdb.search.verdict import Scored, blank_difference
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS, unpack_place
 
@@ -25,10 +26,10 @@ _BLOCKS_PER_RUNG = 8
 #: differs from the query by no more than this beyond the best difference.
 _FOLLOWED_BLOCKS = 6
 _SAME_SCENE = 0.06
-#: A difference that no evidence could outweigh, and one that ends the search (the smaller of two:
-#: absolute, and as a share of the query's blank difference).
+#: A difference that no evidence could outweigh; and a difference and a probability that together
+#: end the search.
 _WORST = 0.45
-_SURE_DIFFERENCE, _SURE_SHARE = 0.07, 0.2
+_SURE_DIFFERENCE, _SURE = 0.15, 0.995
 #: Within a video, neighbouring runs whose difference is this close to the best look the same.
 _SAME_LOOK = 0.003
 
@@ -43,20 +44,26 @@ class _Compared(NamedTuple):
 class Candidates:
     """The blocks of runs that one hypothesis led to, compared with the query."""
 
-    def __init__(self, store: Store, query: Levels, blank: float) -> None:
-        """``query``: one picture (n = 1); ``blank``: its blank difference."""
+    def __init__(self, store: Store, query: Levels) -> None:
+        """``query``: one picture (n = 1)."""
         self._store = store
         self._query = query
-        self._blank = blank
-        self._sketch = sketches_of(query.values)[0]
-        self._certain = certain_bits(query.values)[0]
+        self._sketch, self._certain = sketch_and_certainty(query.values)
         self._compared: dict[tuple[int, int], _Compared] = {}
         self._best = np.inf
+        self._best_key = (0, 0)
+
+    @cached_property
+    def _blank(self) -> float:
+        return blank_difference(self._query.values.brightness[0])
 
     @property
     def is_sure(self) -> bool:
         """Whether the best match is so good that looking further could not beat it."""
-        return self._best <= min(_SURE_DIFFERENCE, _SURE_SHARE * self._blank)
+        if self._best > _SURE_DIFFERENCE:
+            return False
+        row = self._compared[self._best_key].measured.robust.argmin()
+        return float(self._probabilities(self._best_key, np.array([row]))[0]) >= _SURE
 
     def compare(self, postings: NDArray[np.void]) -> None:
         """Read and compare the most promising blocks that the postings lie in."""
@@ -77,7 +84,8 @@ class Candidates:
         measured = differences(self._query.values, values_of(runs.descriptors))
         measured.robust[runs.descriptors.is_plain] = np.inf
         self._compared[key] = _Compared(runs, measured)
-        self._best = min(self._best, float(measured.robust.min()))
+        if (best := float(measured.robust.min())) < self._best:
+            self._best, self._best_key = best, key
         return True
 
     def follow(self) -> None:
@@ -87,8 +95,7 @@ class Candidates:
         """
         if not self._compared or self._best > _WORST:
             return
-        best = {key: one.measured.robust.min() for key, one in self._compared.items()}
-        video_id, block = min(best, key=lambda key: best[key])
+        video_id, block = self._best_key
         near = self._best + _SAME_SCENE
         for step in (-1, 1):
             at = block
@@ -119,19 +126,23 @@ class Candidates:
         return [stretch for key in self._compared for stretch in self._stretches_in(key, variant)]
 
     def _stretches_in(self, key: tuple[int, int], variant: str) -> list[Scored]:
-        runs, measured = self._compared[key]
+        measured = self._compared[key].measured
         rows = _local_minima(measured.whole)
         rows = rows[measured.robust[rows] <= _WORST]
         if not len(rows):
             return []
-        stored = levels_of(runs.descriptors.take(rows))
-        chosen = Differences(measured.robust[rows], measured.whole[rows])
-        likely = probabilities(features_of(self._query, self._blank, stored, chosen))
+        likely = self._probabilities(key, rows)
         return [
             _stretch(key, self._compared[key], row, probability, variant)
             for row, probability in zip(rows.tolist(), likely.tolist(), strict=True)
             if probability >= model().claim_from
         ]
+
+    def _probabilities(self, key: tuple[int, int], rows: NDArray[np.intp]) -> Floats:
+        runs, measured = self._compared[key]
+        stored = levels_of(runs.descriptors.take(rows))
+        chosen = Differences(measured.robust[rows], measured.whole[rows])
+        return probabilities(features_of(self._query, self._blank, stored, chosen))
 
 
 def _stretch(

@@ -18,7 +18,7 @@ from vcdb.search.candidates import Candidates
 from vcdb.search.probes import rungs, widen
 from vcdb.search.trace import Tracer
 from vcdb.search.variants import Hypothesis, first_hypotheses, further_hypotheses
-from vcdb.search.verdict import Scored, blank_difference
+from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 
 #: Rungs (of at most 128 probes) for the likely hypotheses, and for each of the others.
@@ -92,7 +92,7 @@ class _Search:
         brightness = query.values.brightness[0]
         widening = widen(brightness)
         self._tracer.begin(variant, float(query.deviation[0]), widening)
-        candidates = Candidates(self._store, query, blank_difference(brightness))
+        candidates = Candidates(self._store, query)
         for rung in islice(rungs(widening), _FURTHER_RUNGS if further else _FIRST_RUNGS):
             postings = self._store.scan(rung.ranges)
             self.probes += len(rung.ranges.keys)

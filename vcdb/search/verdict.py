@@ -62,7 +62,8 @@ def blank_difference(brightness: Floats) -> float:
     kept = round(KEPT_SHARE * len(present))
     best: NDArray[np.intp] = np.arange(len(present))
     for _ in range(2):
-        fitted = np.linalg.lstsq(surface[best], values[best], rcond=None)[0]
+        part = surface[best]
+        fitted = np.linalg.solve(part.T @ part + _RIDGE, part.T @ values[best])
         residual = np.abs(values - surface @ fitted)
         best = np.argpartition(residual, kept - 1)[:kept]
     return float(residual[best].mean())
@@ -75,6 +76,8 @@ def _surface() -> Floats:
 
 
 _SURFACE = _surface()
+#: Keeps the solution defined where columns are missing; far below what any cell contributes.
+_RIDGE = 1e-6 * np.eye(_SURFACE.shape[1])
 
 
 def judge(scored: Sequence[Scored]) -> Judgement:
