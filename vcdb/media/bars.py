@@ -32,7 +32,10 @@ _MANY_MOMENTS = 6
 _LONE_BAR_MIN = 0.03
 _COLOUR_REACH = 14
 _SAME_MIN = 0.9
-_SAME_INSIDE_MAX = 0.65
+_BLUR_LINES = 10
+_SMALLEST_PX = 16
+_FAR = 64
+_MIN_JUMP = 10.0
 _ACROSS_SAMPLES = 480
 
 
@@ -119,6 +122,8 @@ def find_area_image(bgr: npt.NDArray[np.uint8]) -> Area:
     left must be at least a fifth of the width and of the height, else the answer is FULL.
     """
     height, width = bgr.shape[:2]
+    if min(height, width) < _SMALLEST_PX:
+        return FULL
     rows = bgr[:, :: max(1, width // _ACROSS_SAMPLES)]
     columns = bgr[:: max(1, height // _ACROSS_SAMPLES)].swapaxes(0, 1)
     top, bottom = _plain_border(rows), 1.0 - _plain_border(rows[::-1])
@@ -134,19 +139,21 @@ def _plain_border(lines: npt.NDArray[np.uint8]) -> float:
     least = int(np.ceil(MIN_BAR * count))
     first = max(0, min(2, least - 1))
     colour = np.median(lines[first], axis=0).astype(np.int16)
-    if _same_share(lines[first : first + 1], colour)[0] < _SAME_MIN:
+    if _same_share(lines[[first, least - 1]], colour).min() < _SAME_MIN:
         return 0.0
-    if _same_share(lines[least - 1 : least], colour)[0] < _SAME_MIN:
-        return 0.0
-    same = _same_share(lines, colour)
-    different = np.flatnonzero(same[first:] < _SAME_MIN)
+    lines = lines[: int(count * (1.0 - _MIN_LEFT))]
+    different = np.flatnonzero(_same_share(lines[first:], colour) < _SAME_MIN)
     if not len(different):
         return 0.0
-    edge = first + int(different[0])
-    depth = max(3, round(_EDGE_DEPTH * count / 2))
-    if edge < least or float(same[edge : edge + depth].min()) > _SAME_INSIDE_MAX:
+    start = first + int(different[0])
+    stop = min(start + max(_BLUR_LINES, round(_EDGE_DEPTH * count)), len(lines) - 1)
+    distance = np.abs(lines[start - 1 : stop + 1].astype(np.int16) - colour).max(axis=2)
+    profile = np.minimum(distance, _FAR).mean(axis=1)
+    jumps = profile[2:] - profile[:-2] if len(profile) > 2 else np.diff(profile)
+    if not len(jumps) or jumps.max() < _MIN_JUMP:
         return 0.0
-    return edge / count
+    edge = start + int(np.argmax(jumps >= 0.7 * jumps.max()))
+    return edge / count if edge >= least else 0.0
 
 
 def _same_share(lines: npt.NDArray[np.uint8], colour: npt.NDArray[np.int16]) -> Shares:

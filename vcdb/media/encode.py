@@ -63,17 +63,19 @@ def write_video(
     times_s: Sequence[float] | None = None,
     sound_s: float = 0.0,
     cover: npt.NDArray[np.uint8] | None = None,
+    container_options: Mapping[str, str] | None = None,
 ) -> None:
     """Encode ``pictures`` (height, width, 3) uint8, BGR, as a video of one size.
 
     ``rate`` is frames per second, ``quality`` the constant rate factor of libx264 and libx265
     (0 is best, 51 worst). ``times_s`` gives each picture's presentation time instead of the rate.
     ``sound_s`` seconds of silence are added, and ``cover`` as an attached picture. The container
-    follows the path's ending; a later picture of another size is scaled to that of the first.
+    follows the path's ending and takes ``container_options``; a later picture of another size is
+    scaled to that of the first.
 
     Raises OSError where the file cannot be written.
     """
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=dict(container_options or {})) as container:
         stream: VideoStream | None = None
         for number, picture in enumerate(pictures):
             if stream is None:
