@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import platform
@@ -61,8 +62,8 @@ def report(
     summary = json.dumps(head | {"rows": rows}, indent=1)
     (RESULTS / f"{name}.json").write_text(summary + "\n")
     if raw:
-        lines = [json.dumps(one) for one in (head, *raw)]
-        (RESULTS / f"{name}.raw.jsonl").write_text("\n".join(lines) + "\n")
+        lines = "".join(json.dumps(one) + "\n" for one in (head, *raw))
+        (RESULTS / f"{name}.raw.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
     if as_json:
         print(json.dumps(head | {"rows": list(rows)}))
 

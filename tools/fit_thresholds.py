@@ -44,7 +44,9 @@ from vcdb.search.verdict import blank_difference  # noqa: E402
 TARGET = ROOT / "vcdb" / "search" / "verdict.json"
 CLAIM_RATE = 0.002
 FOLDS = 5
-FRAME_STEP = 40
+FRAME_STEP = 60
+#: Of other films' runs every so many are compared; the nearest one is hardly farther.
+RUN_STEP = 3
 _RIDGE = 1.0
 
 
@@ -96,9 +98,11 @@ class Pair:
 
 def collect(corpus: Corpus) -> Iterator[Pair]:
     """All pairs of the corpus; one altered copy of each query frame, in turn."""
-    runs = {clip: index_video(corpus.path(clip)).runs for clip in corpus.clips}
-    stored = {clip: levels_of(runs[clip].descriptors) for clip in corpus.clips}
-    plain = {clip: runs[clip].descriptors.is_plain for clip in corpus.clips}
+    whole, thin = {}, {}
+    for clip in corpus.clips:
+        runs = index_video(corpus.path(clip)).runs.descriptors
+        runs = runs.take(~runs.is_plain)
+        whole[clip], thin[clip] = levels_of(runs), levels_of(runs.take(slice(None, None, RUN_STEP)))
     alterations = list(ALTERATIONS.values())
     for number, clip in enumerate(corpus.clips):
         for frame in query_frames(corpus.path(clip), FRAME_STEP):
@@ -110,20 +114,24 @@ def collect(corpus: Corpus) -> Iterator[Pair]:
                 for hypothesis in first_hypotheses(picture):
                     query = levels_of_picture(picture, hypothesis)
                     if query.deviation[0] >= PLAIN_DEVIATION:
-                        found = _against_all(query, stored, plain)
+                        film = corpus.film(clip)
+                        stored = {
+                            other: (whole if corpus.film(other) == film else thin)[other]
+                            for other in corpus.clips
+                        }
+                        found = _against_all(query, stored)
                         yield from _labelled(corpus, clip, frame.at_s, altered, found)
         print(f"{clip} done", file=sys.stderr)
 
 
-def _against_all(
-    query: Levels, stored: dict[str, Levels], plain: dict[str, np.ndarray]
-) -> list[tuple[float, str, np.ndarray]]:
+def _against_all(query: Levels, stored: dict[str, Levels]) -> list[tuple[float, str, np.ndarray]]:
     """Difference, clip, and features of the nearest run of each clip, nearest clip first."""
     blank = blank_difference(query.values.brightness[0])
     found = []
     for clip, levels in stored.items():
+        if not len(levels.mean):
+            continue
         measured = differences(query.values, levels.values)
-        measured.robust[plain[clip]] = np.inf
         row = int(measured.robust.argmin())
         if np.isfinite(measured.robust[row]):
             features = features_of(query, blank, levels, measured)[row]
