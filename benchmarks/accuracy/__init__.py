@@ -23,6 +23,8 @@ def main(arguments: list[str]) -> None:
     options.add_argument("--corpus", type=Path, default=SHARED / "corpus")
     options.add_argument("--part", choices=PARTS, action="append", help="only this part")
     chosen = options.parse_args(arguments)
+    if not (chosen.corpus / "manifest.csv").is_file():
+        raise SystemExit(f"{chosen.corpus} has no manifest.csv; name a corpus with --corpus")
     corpus = load(chosen.corpus)
     index = Index(corpus)
     grouped = {clip for members in corpus.pair_groups.values() for clip in members}
