@@ -170,6 +170,25 @@ def test_replacement_takes_the_place_of_the_old(store: Store) -> None:
     assert list(store.check()) == []
 
 
+def test_attachments_belong_to_their_video(store: Store) -> None:
+    first = store.add(replace(make_video(1, 5), attachments={"course": b"lap", "note": b""}))
+    second = store.add(make_video(2, 5))
+    assert store.attachment(first.video_id, "course") == b"lap"
+    assert store.attachment(first.video_id, "note") == b""
+    assert store.attachment(second.video_id, "course") is None
+    store.attach(second.video_id, "course", b"x" * 100_000)
+    store.attach(first.video_id, "course", b"other")
+    assert store.attachment(first.video_id, "course") == b"other"
+    assert store.attached("course") == [first.video_id, second.video_id]
+    assert store.attached("note") == [first.video_id]
+    store.remove([first.video_id])
+    assert store.attachment(first.video_id, "course") is None
+    assert store.attached("course") == [second.video_id]
+    with pytest.raises(KeyError):
+        store.attach(first.video_id, "course", b"")
+    assert list(store.check()) == []
+
+
 def test_update_changes_entries_and_their_names(store: Store) -> None:
     video = store.add(make_video(1, 10))
     changed = replace(video, title="Other", path="/else/1.mkv", tags={"imdb": "tt1"})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -39,11 +39,13 @@ class NewVideo:
     """A video about to be stored: its entry, whose id is not yet known, and its runs.
 
     ``entry.video_id`` is ignored; ``replaces`` are ids that go in the same transaction.
+    ``attachments`` are bytes by name that belong to the video and go with it.
     """
 
     entry: Video
     runs: RunTable
     replaces: tuple[int, ...] = ()
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -83,6 +85,15 @@ class Store(Protocol):
         Returns the number of the table's first run, and the table. Raises KeyError when the video
         or the runs are not there.
         """
+
+    def attach(self, video_id: int, name: str, data: bytes) -> None:
+        """Attach bytes to a video, in place of those of the same name. Raises KeyError."""
+
+    def attachment(self, video_id: int, name: str) -> bytes | None:
+        """What is attached to a video under a name, or None."""
+
+    def attached(self, name: str) -> list[int]:
+        """Ids of the videos that have an attachment of that name, ascending."""
 
     def totals(self) -> Totals:
         """Sums, kept up to date by each transaction."""

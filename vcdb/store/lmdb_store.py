@@ -35,7 +35,7 @@ from vcdb.store.codec import (
 from vcdb.store.lmdb_env import Environment
 
 _ID_BYTES = 4
-_DATABASES = 6
+_DATABASES = 7
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
 
 
@@ -62,6 +62,7 @@ class LmdbStore:
         self._paths = self._env.database("paths")
         self._contents = self._env.database("contents")
         self._runs = self._env.database("runs")
+        self._attachments = self._env.database("attachments")
         self._postings = self._env.database("postings", dupsort=True, dupfixed=True)
 
     def _refuse_other_versions(self, *, create: bool) -> None:
@@ -115,6 +116,8 @@ class LmdbStore:
         self._put_entry(txn, video)
         for number, block in enumerate(blocks):
             txn.put(_run_key(video_id, number * BLOCK_RUNS), block, db=self._runs)
+        for name, data in new.attachments.items():
+            txn.put(_attachment_key(video_id, name), data, db=self._attachments)
         with txn.cursor(db=self._postings) as cursor:
             cursor.putmulti(_items(postings_of(video_id, new.runs)), dupdata=True)
         self._count(txn, video, 1)
@@ -157,6 +160,8 @@ class LmdbStore:
                     cursor.delete()
         for start in range(0, video.records, BLOCK_RUNS):
             txn.delete(_run_key(video_id, start), db=self._runs)
+        for name in self._attachment_names(txn, video_id):
+            txn.delete(_attachment_key(video_id, name), db=self._attachments)
         self._drop_entry(txn, video)
         self._count(txn, video, -1)
 
@@ -254,6 +259,37 @@ class LmdbStore:
             blocks.append(decode_block(data))
         return join(blocks)
 
+    def attach(self, video_id: int, name: str, data: bytes) -> None:
+        """See Store."""
+
+        def work(txn: Any) -> None:
+            if self._entry(txn, video_id) is None:
+                raise KeyError(video_id)
+            txn.put(_attachment_key(video_id, name), data, db=self._attachments)
+
+        self._env.write(work)
+
+    def attachment(self, video_id: int, name: str) -> bytes | None:
+        """See Store."""
+        with self._env.reading() as txn:
+            data = txn.get(_attachment_key(video_id, name), db=self._attachments)
+            return None if data is None else bytes(data)
+
+    def attached(self, name: str) -> list[int]:
+        """See Store."""
+        with self._env.reading() as txn, txn.cursor(db=self._attachments) as cursor:
+            keys = [bytes(key) for key in cursor.iternext(values=False)]
+        return [int.from_bytes(k[:_ID_BYTES]) for k in keys if k[_ID_BYTES:] == name.encode()]
+
+    def _attachment_names(self, txn: Any, video_id: int) -> list[str]:
+        prefix, names = _id_key(video_id), []
+        with txn.cursor(db=self._attachments) as cursor:
+            found = cursor.set_range(prefix)
+            while found and bytes(cursor.key()[:_ID_BYTES]) == prefix:
+                names.append(bytes(cursor.key()[_ID_BYTES:]).decode())
+                found = cursor.next()
+        return names
+
     def totals(self) -> Totals:
         """See Store."""
         with self._env.reading() as txn:
@@ -334,6 +370,10 @@ def _plus(totals: Totals, video: Video) -> Totals:
 
 def _id_key(video_id: int) -> bytes:
     return video_id.to_bytes(_ID_BYTES)
+
+
+def _attachment_key(video_id: int, name: str) -> bytes:
+    return video_id.to_bytes(_ID_BYTES) + name.encode()
 
 
 def _run_key(video_id: int, first_run: int) -> bytes:

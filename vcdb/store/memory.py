@@ -22,6 +22,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._videos: dict[int, Video] = {}
         self._runs: dict[int, RunTable] = {}
+        self._attachments: dict[tuple[int, str], bytes] = {}
         self._postings = np.empty(0, POSTING)
         self._next_id = 1
 
@@ -33,6 +34,7 @@ class MemoryStore:
         self._next_id += 1
         self._videos[video.video_id] = video
         self._runs[video.video_id] = new.runs
+        self._attachments |= {(video.video_id, name): d for name, d in new.attachments.items()}
         merged = np.concatenate([self._postings, postings_of(video.video_id, new.runs)])
         self._postings = np.sort(merged, order=("key", "place"))
         return video
@@ -54,6 +56,8 @@ class MemoryStore:
 
     def _drop(self, video_id: int) -> None:
         del self._videos[video_id], self._runs[video_id]
+        for key in [key for key in self._attachments if key[0] == video_id]:
+            del self._attachments[key]
         kept = unpack_place(self._postings["place"]).video_id != video_id
         self._postings = self._postings[kept]
 
@@ -87,6 +91,20 @@ class MemoryStore:
         if not 0 <= start < stop <= len(table):
             raise KeyError((video_id, start, stop))
         return start, table.part(start, stop)
+
+    def attach(self, video_id: int, name: str, data: bytes) -> None:
+        """See Store."""
+        if video_id not in self._videos:
+            raise KeyError(video_id)
+        self._attachments[video_id, name] = data
+
+    def attachment(self, video_id: int, name: str) -> bytes | None:
+        """See Store."""
+        return self._attachments.get((video_id, name))
+
+    def attached(self, name: str) -> list[int]:
+        """See Store."""
+        return sorted(video_id for video_id, one in self._attachments if one == name)
 
     def totals(self) -> Totals:
         """See Store."""
