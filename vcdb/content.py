@@ -1,4 +1,4 @@
-"""What is in a file, by a digest of parts of it: the same film under another name is recognised."""
+"""Whether a file is there and what is in it: the same film under another name is recognised."""
 
 from __future__ import annotations
 
@@ -28,3 +28,14 @@ def content_id(path: Path) -> str:
                 file.seek(last * number // (_SAMPLES - 1))
                 digest.update(file.read(_SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def is_gone(path: Path) -> bool:
+    """Whether there is certainly nothing at this path; False where that cannot be told."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

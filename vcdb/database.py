@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.content import content_id
+from vcdb.content import content_id, is_gone
 from vcdb.errors import InputError, UsageError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
 from vcdb.media.image import read_image
 from vcdb.models import AddResult, Answer, Explanation, Finding, Stats, Video
+from vcdb.sampled import is_finer, recorded
 from vcdb.search.finder import Finder
 from vcdb.store.base import NewVideo, Store
 from vcdb.store.codec import FORMAT_VERSION
@@ -25,6 +26,7 @@ from vcdb.store.lmdb_store import LmdbStore
 
 if TYPE_CHECKING:
     from vcdb.indexing import IndexedVideo, ProgressCallback
+    from vcdb.media.sampling import Sampling
 
 Query = str | Path | bytes | NDArray[np.uint8]
 
@@ -75,9 +77,13 @@ class Database:
         *,
         title: str | None = None,
         tags: dict[str, str] | None = None,
+        sample: Sampling | None = None,
         progress: ProgressCallback | None = None,
     ) -> AddResult:
         """Index one video file, unless it is in already.
+
+        ``sample``: ``all`` frames, ``key`` frames only, or so many frames per second; None: all of
+        a new file. A file that is in with fewer frames than ``sample`` gives is indexed again.
 
         A file that cannot be used gives the status ``failed`` and a sentence, not an exception. A
         file whose content changed since it was added replaces its old entry; so does a whole file
@@ -88,21 +94,32 @@ class Database:
         started = time.perf_counter()
         file = Path(path).absolute()
         try:
-            known = self.known(file)
+            known = self.known(file, sample)
             if known is not None:
                 return added_result(known, "already", started, path=file)
-            indexed = index_video(file, progress=progress)
+            indexed = index_video(file, sample=sample or "all", progress=progress)
             return self.store_indexed(file, indexed, title=title, tags=tags, started=started)
         except InputError as error:
             return failed_result(file, str(error), started)
         except OSError as error:
             return failed_result(file, f"{file}: cannot be read ({error.strerror})", started)
 
-    def known(self, file: Path) -> Video | None:
+    def known(self, file: Path, sample: Sampling | None = None) -> Video | None:
         """The entry of a file whose content is in the base already, None when it must be indexed.
 
-        A file that was moved takes its entry along. Raises OSError when it cannot be read.
+        A file that was moved takes its entry along, one that was missing is there again. With
+        ``sample``, a file that is in with fewer frames must be indexed. Raises OSError when it
+        cannot be read.
         """
+        video = self._with_same_content(file)
+        if video is None or is_finer(sample, video.sample):
+            return None
+        if video.missing_since is not None and video.path == str(file):
+            video = replace(video, missing_since=None)
+            self._store.update([video])
+        return video
+
+    def _with_same_content(self, file: Path) -> Video | None:
         status = file.stat()
         same_path = self._store.with_path(str(file))
         unchanged = (status.st_size, status.st_mtime_ns)
@@ -139,7 +156,8 @@ class Database:
         status, content = file.stat(), content_id(file)
         same_path = self._store.with_path(str(file))
         same_content = self._store.with_content(content)
-        if same_content and same_content.path != str(file) and _is_whole(same_content):
+        sample = indexed.sample
+        if same_content and same_content.path != str(file) and _serves(same_content, sample):
             # Stored since this work began: another copy in the same call, or another process.
             return added_result(same_content, "already", started, path=file)
         old = {video.video_id: video for video in (same_content, same_path) if video is not None}
@@ -163,6 +181,8 @@ class Database:
             status="partial" if indexed.broke_off else "complete",
             note="; ".join(indexed.problems) or None,
             tags=(previous.tags if previous else {}) | (tags or {}),
+            sample=recorded(sample),
+            sample_step_s=None if sample == "all" else indexed.longest_step_us / 1e6,
         )
         video = self._store.add(NewVideo(entry, indexed.runs, tuple(old)))
         return added_result(video, "partial" if indexed.broke_off else "added", started)
@@ -221,7 +241,11 @@ class Database:
         """Change paths that are ``old`` or lie below it to ``new``; returns the changed entries."""
         old_path, new_path = Path(old).absolute(), Path(new).absolute()
         moved = [
-            replace(video, path=str(new_path / Path(video.path).relative_to(old_path)))
+            replace(
+                video,
+                path=str(new_path / Path(video.path).relative_to(old_path)),
+                missing_since=None,
+            )
             for video in self._store.videos()
             if Path(video.path).is_relative_to(old_path)
         ]
@@ -230,6 +254,46 @@ class Database:
             raise UsageError(f"{min(taken)} is in the base already; remove one of the two first")
         self._store.update(moved)
         return moved
+
+    def mark_missing(self, folders: Sequence[str | Path]) -> tuple[list[Video], list[Video]]:
+        """Compare entries at or below the folders with the files.
+
+        Returns the entries newly marked missing, and those whose file is there again.
+        """
+        missing, back = [], []
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        for video in self._below(folders):
+            gone = is_gone(Path(video.path))
+            if gone and video.missing_since is None:
+                missing.append(replace(video, missing_since=now))
+            elif not gone and video.missing_since is not None:
+                back.append(replace(video, missing_since=None))
+        self._store.update([*missing, *back])
+        return missing, back
+
+    def prune(self, folders: Sequence[str | Path]) -> list[Video]:
+        """Remove entries below the folders whose file is gone; the entries are returned.
+
+        Raises UsageError, removing nothing, where one of the folders itself is not there or is
+        empty: a drive may be unplugged.
+        """
+        for folder in map(Path, folders):
+            if not folder.is_dir() or not any(folder.iterdir()):
+                raise UsageError(
+                    f"{folder}: nothing is pruned, because this folder is not there or is empty; "
+                    "is its drive unplugged? 'vcdb remove' removes single videos"
+                )
+        gone = [video for video in self._below(folders) if is_gone(Path(video.path))]
+        self._store.remove([video.video_id for video in gone])
+        return gone
+
+    def _below(self, folders: Sequence[str | Path]) -> list[Video]:
+        tops = [Path(folder).absolute() for folder in folders]
+        return [
+            video
+            for video in self._store.videos()
+            if any(Path(video.path).is_relative_to(top) for top in tops)
+        ]
 
     # Care
 
@@ -275,8 +339,10 @@ def failed_result(path: Path, error: str, started: float) -> AddResult:
     return AddResult(str(path), "failed", None, None, None, None, None, took_s, error)
 
 
-def _is_whole(video: Video) -> bool:
-    return video.status == "complete" and Path(video.path).exists()
+def _serves(video: Video, sample: Sampling) -> bool:
+    """Whether there is no use in indexing another copy of this video's file."""
+    whole = video.status == "complete" and not is_finer(sample, video.sample)
+    return whole and Path(video.path).exists()
 
 
 def _pixels(query: Query) -> NDArray[np.uint8]:

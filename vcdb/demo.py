@@ -23,7 +23,8 @@ from vcdb.database import Database
 from vcdb.errors import UsageError
 from vcdb.fingerprint.descriptor import describe
 from vcdb.fingerprint.grid import geometry, image_grids
-from vcdb.ingest import AddOptions, ProgressCallback, add_files, find_files
+from vcdb.indexing import ProgressCallback
+from vcdb.ingest import AddOptions, add_files, find_files
 from vcdb.media.encode import Encoding, write_video
 from vcdb.media.video import grab_frame
 from vcdb.models import AddResult, Answer, Match, Place, Stats

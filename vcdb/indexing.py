@@ -1,9 +1,15 @@
-"""One video file to its runs: decode, reduce, fingerprint, join. Nothing is stored here."""
+"""One video file to its runs: decode, reduce, fingerprint, join. Nothing is stored here.
+
+A long file may be read as parts, side by side in several processes: one plan, a call for each
+part, and one joining of what they gave. The outcome is that of a single pass, but for runs that
+end at the cuts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +17,23 @@ import numpy as np
 from vcdb.errors import DecodeError
 from vcdb.fingerprint.bands import single_threaded
 from vcdb.fingerprint.grid import Cells, GridPlan, geometry
-from vcdb.fingerprint.runs import RunBuilder, RunTable
+from vcdb.fingerprint.runs import RunBuilder, RunTable, join
 from vcdb.media.area import Area
 from vcdb.media.bars import find_area
-from vcdb.media.frame import Frame, VideoInfo
-from vcdb.media.video import open_video
+from vcdb.media.frame import Frame, Part, VideoInfo
+from vcdb.media.sampling import Sampling
+from vcdb.media.video import VideoReader, open_video
 from vcdb.models import Progress
 
 #: Frames fingerprinted together, and how often progress is told.
 BATCH_FRAMES = 256
 #: Frames looked at, spread over the file, to find its bars.
 BAR_SAMPLES = 60
+#: A part shorter than this is not worth the seeking and the opening of the file (some 50 ms).
+PART_MIN_S = 60.0
+#: Parts fit together when the step at a cut is no longer than the longest within them, but for
+#: so much.
+_STEP_SLACK = 1.5
 _US = 1_000_000
 
 ProgressCallback = Callable[[Progress], None]
@@ -29,19 +41,26 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class IndexedVideo:
-    """What indexing found out about one file.
+    """What indexing found out about one file, or about a part of one.
 
-    ``problems`` are sentences; ``broke_off`` tells that the file ends before it should.
+    ``problems`` are sentences; ``broke_off`` tells that the file ends before it should;
+    ``is_sound`` that the pass met no fault. ``last_us`` is the time of the last frame read,
+    ``longest_step_us`` the longest time between two that were read one after the other. In a part
+    frames are numbered from 0, times are those of the file.
     """
 
     info: VideoInfo
     runs: RunTable
     problems: tuple[str, ...]
     broke_off: bool
+    is_sound: bool
+    sample: Sampling
+    last_us: int
+    longest_step_us: int
 
     @property
     def frames(self) -> int:
-        """Displayed frames."""
+        """Displayed frames, whether they were read or not."""
         return int(self.runs.frame_edges[-1])
 
     @property
@@ -50,32 +69,125 @@ class IndexedVideo:
         return int(self.runs.edges_us[-1])
 
 
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """How a file is read in parts: where it is cut, and the picture area, the same for all."""
+
+    parts: tuple[Part, ...]
+    area: Area
+
+
 def index_video(
-    path: str | Path, *, threads: int = 1, progress: ProgressCallback | None = None
+    path: str | Path,
+    *,
+    threads: int = 1,
+    sample: Sampling = "all",
+    progress: ProgressCallback | None = None,
 ) -> IndexedVideo:
-    """Decode the whole file and join its frames to runs.
+    """Decode the whole file, or a sample of its frames, and join its frames to runs.
 
     Memory is bounded by a batch of frames and the runs so far. Raises VideoOpenError and
     DecodeError.
     """
-    with single_threaded(), open_video(path, threads=threads, exact=False) as reader:
-        batch = _Batch(find_area(reader.sample(BAR_SAMPLES)))
-        for frame in reader.frames():
-            batch.add(frame)
-            if frame.index % BATCH_FRAMES == 0 and progress is not None:
-                info = reader.info
-                progress(
-                    Progress(
-                        str(path), frame.index, info.frames_estimate, frame.at_s, info.duration_s
-                    )
-                )
-        if not batch.frames:
-            raise DecodeError(
-                f"{path}: not one frame of this video can be decoded; the file is damaged, "
-                "fetch or export it again"
+    with single_threaded(), _open(path, threads, sample) as reader:
+        return _index(reader, _area(reader), None, sample, progress)
+
+
+def index_or_plan(
+    path: str | Path,
+    *,
+    most_parts: int,
+    sample: Sampling = "all",
+    progress: ProgressCallback | None = None,
+) -> IndexedVideo | PartPlan:
+    """The indexed file, or a plan for a long one that is worth reading in parts.
+
+    Sampled files are never cut: they are fast, and only a pass over all packets can number their
+    frames. Raises VideoOpenError and DecodeError.
+    """
+    with single_threaded(), _open(path, 1, sample) as reader:
+        area = _area(reader)
+        count = min(most_parts, int((reader.info.duration_s or 0.0) // PART_MIN_S))
+        if count > 1 and sample == "all":
+            parts = reader.parts(count)
+            if len(parts) > 1:
+                return PartPlan(tuple(parts), area)
+        return _index(reader, area, None, sample, progress)
+
+
+def index_part(
+    path: str | Path, plan: PartPlan, number: int, *, progress: ProgressCallback | None = None
+) -> IndexedVideo:
+    """One part of the plan. Progress counts within the part. Raises as ``index_video`` does."""
+    with single_threaded(), _open(path, 1, "all") as reader:
+        return _index(reader, plan.area, plan.parts[number], "all", progress)
+
+
+def join_parts(parts: Sequence[IndexedVideo]) -> IndexedVideo | None:
+    """All parts of a file, in order, as one; None where they do not fit together without a doubt.
+
+    They do not where frames may be missing or double: stamps that jump back, a file that cannot
+    be sought in exactly, faults before the last part. Such a file must be read in one pass.
+    """
+    longest_us = max(part.longest_step_us for part in parts)
+    for before, after in pairwise(parts):
+        step_us = int(after.runs.edges_us[0]) - before.last_us
+        if not (before.is_sound and 0 < step_us <= _STEP_SLACK * longest_us):
+            return None
+    tables, frames = [], 0
+    for part in parts:
+        edges = part.runs.frame_edges + np.uint32(frames)
+        tables.append(replace(part.runs, frame_edges=edges))
+        frames += part.frames
+    return replace(parts[-1], runs=join(tables), longest_step_us=longest_us)
+
+
+def _open(path: str | Path, threads: int, sample: Sampling) -> VideoReader:
+    return open_video(path, threads=threads, sample=sample, exact=False)
+
+
+def _area(reader: VideoReader) -> Area:
+    return find_area(reader.sample(BAR_SAMPLES))
+
+
+def _index(
+    reader: VideoReader,
+    area: Area,
+    part: Part | None,
+    sample: Sampling,
+    progress: ProgressCallback | None,
+) -> IndexedVideo:
+    info = reader.info
+    remarks = reader.problems
+    batch = _Batch(area)
+
+    def tell() -> None:
+        if progress is not None:
+            done_s = (batch.last_us - batch.first_us) / _US
+            progress(
+                Progress(info.path, batch.count, info.frames_estimate, done_s, info.duration_s)
             )
-        runs = batch.finish(round(reader.end_s * _US))
-        return IndexedVideo(reader.info, runs, reader.problems, reader.broke_off)
+
+    for frame in reader.frames(part):
+        batch.add(frame)
+        if batch.count % BATCH_FRAMES == 0:
+            tell()
+    if not batch.count:
+        raise DecodeError(
+            f"{info.path}: not one frame of this video can be decoded; the file is damaged, "
+            "fetch or export it again"
+        )
+    tell()
+    return IndexedVideo(
+        info=info,
+        runs=batch.finish(round(reader.end_s * _US), info.frame_rate, is_whole=sample == "all"),
+        problems=reader.problems,
+        broke_off=reader.broke_off,
+        is_sound=reader.problems == remarks,
+        sample=sample,
+        last_us=batch.last_us,
+        longest_step_us=batch.longest_step_us,
+    )
 
 
 class _Batch:
@@ -85,30 +197,48 @@ class _Batch:
         self._area = area
         self._plan: GridPlan | None = None
         self._means: list[Cells] = []
+        self._numbers: list[int] = []
         self._at_us: list[int] = []
         self._builder = RunBuilder()
-        self.frames = 0
+        self._last_number = 0
+        self.count = 0
+        self.first_us = 0
+        self.last_us = 0
+        self.longest_step_us = 0
 
     def add(self, frame: Frame) -> None:
-        """Take the next displayed frame."""
+        """Take the next frame."""
         if self._plan is None or not self._plan.fits(frame):
             self._flush()
             self._plan = GridPlan(frame, geometry(frame.aspect, self._area))
         self._means.append(self._plan.means(frame))
-        self._at_us.append(round(frame.at_s * _US))
-        self.frames += 1
+        self._note(frame.index, round(frame.at_s * _US))
         if len(self._means) >= BATCH_FRAMES:
             self._flush()
 
-    def finish(self, end_us: int) -> RunTable:
-        """The runs of all frames; the last one ends at ``end_us``."""
+    def _note(self, number: int, at_us: int) -> None:
+        if self.count:
+            self.longest_step_us = max(self.longest_step_us, at_us - self.last_us)
+        else:
+            self.first_us = at_us
+        self._numbers.append(number)
+        self._at_us.append(at_us)
+        self._last_number, self.last_us = number, at_us
+        self.count += 1
+
+    def finish(self, end_us: int, frame_rate: float, *, is_whole: bool) -> RunTable:
+        """The runs of all frames; the last one ends at ``end_us``.
+
+        Unless ``is_whole``, frames follow that were not read: as many as the rate makes likely.
+        """
         self._flush()
-        return self._builder.finish(self.frames, end_us)
+        unread = 0 if is_whole else round((end_us - self.last_us) / _US * frame_rate) - 1
+        return self._builder.finish(self._last_number + 1 + max(0, unread), end_us)
 
     def _flush(self) -> None:
         if self._plan is None or not self._means:
             return
         grids = self._plan.to_rgb(np.stack(self._means))
-        numbers = np.arange(self.frames - len(self._means), self.frames, dtype=np.uint32)
+        numbers = np.array(self._numbers, np.uint32)
         self._builder.add(grids, numbers, np.array(self._at_us, np.int64))
-        self._means, self._at_us = [], []
+        self._means, self._numbers, self._at_us = [], [], []

@@ -1,32 +1,23 @@
 """Many files into a base: processes that decode, one that stores, nothing lost on the way.
 
-Each file is decoded in a worker process and stored by this one in a transaction of its own, so
-whatever stops the work, finished files are in and the others are taken up by the next call. A file
-on which a decoder crashes costs that file only.
+Files are decoded in worker processes and stored by this one, each in a transaction of its own, so
+whatever stops the work, finished files are in and the others are taken up by the next call.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue
-import signal
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from vcdb.database import Database, added_result, failed_result
-from vcdb.errors import InputError
-from vcdb.indexing import IndexedVideo, index_video
-from vcdb.models import AddResult, Progress
+from vcdb.indexing import IndexedVideo, ProgressCallback
+from vcdb.media.sampling import Sampling
+from vcdb.models import AddResult
+from vcdb.workers import Workers
 
 #: Endings of files that are taken from folders; a file that is named is tried whatever its ending.
 VIDEO_ENDINGS = frozenset(
@@ -38,19 +29,19 @@ VIDEO_ENDINGS = frozenset(
         *("tod", "ts", "vob", "webm", "wmv", "wtv", "y4m"),
     )
 )
-_POLL_S = 0.1
-
-ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
 class AddOptions:
-    """How files are added. ``title`` is for a single file; ``jobs`` None: as many as cores."""
+    """How files are added. ``title`` is for a single file; ``jobs`` None: as many as cores.
+
+    ``sample``: the frames that are read; None: all of new files, and what is in stays as it is.
+    """
 
     title: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     jobs: int | None = None
-    exclude: tuple[str, ...] = ()
+    sample: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +61,7 @@ def find_files(paths: Sequence[str | Path], exclude: Sequence[str] = ()) -> list
     for name in paths:
         path = Path(name).absolute()
         if path.is_dir():
-            files = _videos_below(path, exclude)
+            files = find_videos(path, exclude)
             for file in files:
                 found.setdefault(file, FoundFile(file))
             if not files:
@@ -84,13 +75,15 @@ def find_files(paths: Sequence[str | Path], exclude: Sequence[str] = ()) -> list
     return list(found.values())
 
 
-def _videos_below(folder: Path, exclude: Sequence[str]) -> list[Path]:
-    return sorted(
-        Path(parent, name)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in VIDEO_ENDINGS and not _excluded(Path(parent, name), exclude)
-    )
+def find_videos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
+    """Files below a folder that are videos by their ending, sorted."""
+    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return sorted(file for file in files if is_video(file, exclude))
+
+
+def is_video(path: Path, exclude: Sequence[str] = ()) -> bool:
+    """Whether a file in a folder is taken, judged by its name."""
+    return path.suffix.lower() in VIDEO_ENDINGS and not _excluded(path, exclude)
 
 
 def _excluded(path: Path, patterns: Sequence[str]) -> bool:
@@ -107,13 +100,13 @@ def add_files(
 
     Closing the iterator stops the work; what was yielded is in the base. Raises StoreError.
     """
-    waiting: deque[Path] = deque()
+    waiting: list[Path] = []
     for file in files:
         started = time.perf_counter()
         known = None
         if file.problem is None:
             try:
-                known = database.known(file.path)
+                known = database.known(file.path, options.sample)
             except OSError as error:
                 problem = f"{file.path}: cannot be read ({error.strerror})"
                 yield failed_result(file.path, problem, started)
@@ -125,10 +118,17 @@ def add_files(
         else:
             waiting.append(file.path)
     if waiting:
-        jobs = min(options.jobs or os.cpu_count() or 1, len(waiting))
-        with _Workers(jobs, progress) as workers:
+        jobs = options.jobs or _cores()
+        with Workers(jobs, progress, sample=options.sample or "all") as workers:
             for path, started, outcome in workers.run(waiting):
                 yield _stored(database, path, started, outcome, options)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _stored(
@@ -146,112 +146,3 @@ def _stored(
         )
     except OSError as error:
         return failed_result(path, f"{path}: vanished ({error.strerror})", started)
-
-
-class _Workers:
-    """Processes that index files, and a thread that passes their progress on."""
-
-    def __init__(self, jobs: int, progress: ProgressCallback | None) -> None:
-        self._jobs = jobs
-        self._context = multiprocessing.get_context("spawn")
-        self._messages: Any = self._context.Queue() if progress is not None else None
-        self._progress = progress
-        self._done = threading.Event()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._pool = self._make_pool(jobs)
-
-    def __enter__(self) -> _Workers:
-        if self._progress is not None:
-            self._listener.start()
-        return self
-
-    def __exit__(self, *details: Any) -> None:
-        self._stop(self._pool)
-        self._done.set()
-        if self._progress is not None:
-            self._listener.join()
-            self._messages.close()
-            self._messages.cancel_join_thread()
-
-    def run(self, paths: deque[Path]) -> Iterator[tuple[Path, float, IndexedVideo | str]]:
-        """Index the paths; yields path, when its work began, and the outcome or a sentence."""
-        running: dict[Future[IndexedVideo | str], tuple[Path, float]] = {}
-        while paths or running:
-            while paths and len(running) < self._jobs:
-                path = paths.popleft()
-                running[self._pool.submit(_index, path)] = (path, time.perf_counter())
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                # One of them brought a process down, and with it the pool: try each by itself.
-                suspects = list(running.values())
-                running.clear()
-                self._stop(self._pool)
-                self._pool = self._make_pool(self._jobs)
-                for path, started in suspects:
-                    yield path, started, self._alone(path)
-                continue
-            for future in done:
-                path, started = running.pop(future)
-                yield path, started, future.result()
-
-    def _alone(self, path: Path) -> IndexedVideo | str:
-        pool = self._make_pool(1)
-        try:
-            return pool.submit(_index, path).result()
-        except BrokenProcessPool:
-            return f"{path}: the decoder crashed on this file; convert it or leave it out"
-        finally:
-            self._stop(pool)
-
-    def _make_pool(self, jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            jobs, self._context, initializer=_begin_worker, initargs=(self._messages,)
-        )
-
-    @staticmethod
-    def _stop(pool: ProcessPoolExecutor) -> None:
-        """End the processes now: what they were at is not in the base and will be redone."""
-        processes = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-
-    def _listen(self) -> None:
-        while not self._done.is_set():
-            with suppress(queue.Empty):
-                message = self._messages.get(timeout=_POLL_S)
-                if self._progress is not None:
-                    self._progress(message)
-
-
-_messages: Any = None
-
-
-def _begin_worker(messages: Any) -> None:
-    """Runs first in each worker process."""
-    global _messages  # noqa: PLW0603 - a worker process is told once where to report
-    _messages = messages
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _index(path: Path) -> IndexedVideo | str:
-    """The indexed video, or why there is none; runs in a worker process."""
-    report = None if _messages is None else _messages.put
-    try:
-        return index_video(path, progress=report)
-    except InputError as error:
-        return str(error)
-    except OSError as error:
-        return f"{path}: cannot be read ({error.strerror})"

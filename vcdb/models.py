@@ -21,6 +21,10 @@ class Video:
     ``duration_s`` is measured: from the first displayed frame to the end of the last one.
     ``width_px`` × ``height_px`` is the picture as displayed (rotation and sample aspect ratio
     applied). ``status`` is ``partial`` where the file broke off and what could be decoded is in.
+
+    ``sample`` is None where all frames were read, else ``key`` (key frames) or frames per second;
+    ``sample_step_s`` is then the longest time between two frames that were read. ``missing_since``
+    (ISO 8601, UTC) is when the file was first not there any more.
     """
 
     video_id: int
@@ -40,6 +44,9 @@ class Video:
     status: VideoStatus
     note: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    sample: str | None = None
+    sample_step_s: float | None = None
+    missing_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the indexing of one file has come; ``frames_expected`` is the container's claim."""
+    """How far the indexing of one file has come.
+
+    ``frames`` were read so far, and ``at_s`` seconds of video dealt with; ``frames_expected`` and
+    ``duration_s`` are the container's claim.
+    """
 
     path: str
     frames: int

@@ -154,6 +154,6 @@ def test_stopping_keeps_what_was_told_and_the_next_call_goes_on(db: Database, fo
 def test_nothing_to_do_starts_no_process(
     db: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vcdb.ingest._Workers", None)
+    monkeypatch.setattr("vcdb.ingest.Workers", None)
     missing = find_files([folder / "none.mp4"])
     assert [result.status for result in add_files(db, missing, AddOptions())] == ["failed"]

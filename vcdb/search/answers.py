@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vcdb.models import Answer, Match, Place
+from vcdb.models import Answer, Match, Place, Video
 from vcdb.search.verdict import Scored, judge
 from vcdb.store.base import Store
 
@@ -55,16 +55,24 @@ def _match(stretches: list[Scored], store: Store) -> Match | None:
         path=video.path,
         frame=best.frame,
         at_s=best.at_us / _US,
-        start_s=best.start_us / _US,
+        start_s=_start_s(best, video),
         end_s=best.end_us / _US,
         similarity=round(best.probability, 4),
         variant=best.variant,
         tags=video.tags,
-        places=tuple(_places(stretches)),
+        places=tuple(_places(stretches, video)),
     )
 
 
-def _places(stretches: list[Scored]) -> list[Place]:
+def _start_s(stretch: Scored, video: Video) -> float:
+    """Where the stretch begins; earlier by the step between samples, where not all were read.
+
+    The end needs no such care: it is where the next frame that was read looks different.
+    """
+    return max(0.0, stretch.start_us / _US - (video.sample_step_s or 0.0))
+
+
+def _places(stretches: list[Scored], video: Video) -> list[Place]:
     """Further stretches of the film that do not overlap a better one, best first."""
     best = stretches[0]
     taken = [best]
@@ -77,7 +85,7 @@ def _places(stretches: list[Scored]) -> list[Place]:
         Place(
             frame=one.frame,
             at_s=one.at_us / _US,
-            start_s=one.start_us / _US,
+            start_s=_start_s(one, video),
             end_s=one.end_us / _US,
             similarity=round(one.probability, 4),
         )
