@@ -250,6 +250,23 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         assert reader.problems == ()
 
 
+PLAYLIST = b"""#EXTM3U
+#EXT-X-TARGETDURATION:2
+#EXTINF:1.2,
+other.ts
+#EXT-X-ENDLIST
+"""
+
+
+def test_text_that_is_no_unicode_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "tagged.mp4"
+    write_video(path, shots(3, 5))
+    data = path.read_bytes()
+    assert b"Lavf" in data
+    path.write_bytes(data.replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
+    assert len(stamps(path)) == 5
+
+
 def unreadable(path: Path) -> Path:
     path.write_bytes(b"0123456789")
     path.chmod(0)
@@ -262,6 +279,7 @@ def made(path: Path, content: bytes) -> Path:
 
 
 def test_files_that_are_no_videos(tmp_path: Path) -> None:
+    write_video(tmp_path / "other.ts", shots(1, 30))
     sound = tmp_path / "sound.mp4"
     write_sound(sound, 0.5)
     cases = {
@@ -270,7 +288,7 @@ def test_files_that_are_no_videos(tmp_path: Path) -> None:
         made(tmp_path / "empty.mp4", b""): "empty (0 bytes)",
         made(tmp_path / "noise.mp4", bytes(range(256)) * 40): "not a video",
         made(tmp_path / "notes.txt", b"a list of films\n" * 50): "not a video",
-        made(tmp_path / "list.m3u8", b"#EXTM3U\n#EXT-X-VERSION:3\nother.ts\n"): "not a video",
+        made(tmp_path / "list.m3u8", PLAYLIST): "a list, not a video",
         sound: "holds no video, only audio",
     }
     for path, words in cases.items():

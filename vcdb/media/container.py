@@ -155,12 +155,12 @@ def packets(
     yield Packet()
 
 
-def decode(stream: VideoStream, packet: Packet[Any], report: Report) -> list[VideoFrame]:
-    """Frames that come out for one packet; a damaged one is counted and gives none."""
+def decode(stream: VideoStream, packet: Packet[Any] | None, report: Report) -> list[VideoFrame]:
+    """Frames that come out for one packet (None: the end); a damaged one is counted."""
     try:
         return stream.codec_context.decode(packet)
     except DecoderError:
-        report.damaged_packets += bool(packet.size)
+        report.damaged_packets += bool(packet and packet.size)
         return []
 
 

@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -157,8 +158,10 @@ class VideoReader:
 
         One part, the whole, where the file carries no presentation times or too few key frames.
         """
-        cuts = sorted({pts for pts in map(self._key_stamp_at, self._stamps(count)[1:]) if pts})
-        cuts = [pts for pts in cuts if self._origin_pts is not None and pts > self._origin_pts]
+        found = [self._key_packet_at(stamp) for stamp in self._stamps(count)[1:]]
+        stamps = {packet.pts for packet in found if packet is not None and packet.pts is not None}
+        origin = self._origin_pts or 0
+        cuts = sorted(pts for pts in stamps if pts > origin)
         edges = [None, *cuts, None]
         return [Part(start, stop) for start, stop in pairwise(edges)]
 
@@ -174,12 +177,16 @@ class VideoReader:
         estimate = self.info.frames_estimate or 0
         count = min(count, max(_SAMPLE_AT_LEAST, estimate // _SAMPLE_EVERY_FRAMES))
         stamps = self._stamps(2 * count)[1::2]
-        if not stamps or self._key_stamp_at(stamps[-1]) is None:
+        if not stamps or self._key_packet_at(stamps[-1]) is None:
             return self._sample_in_one_pass(count)
         pictures = []
         seen: set[int | None] = set()
         for stamp in stamps:
-            decoded = self._key_frame_at(stamp, seen)
+            packet = self._key_packet_at(stamp)
+            if packet is None or packet.pts in seen:
+                continue
+            seen.add(packet.pts)
+            decoded = self._decode_alone(packet)
             if decoded is not None:
                 pictures.append(small_luma(self._frame(decoded, 0, 0.0), _SAMPLE_ROWS))
         return pictures
@@ -340,33 +347,25 @@ class VideoReader:
         span = duration_s / float(tick)
         return [self._origin_pts + round(span * k / count) for k in range(count)]
 
-    def _key_stamp_at(self, stamp: int) -> int | None:
-        """Stamp of the last key frame at or before ``stamp``."""
+    def _key_packet_at(self, stamp: int) -> Packet[VideoStream] | None:
+        """The last key frame at or before ``stamp``, coded; None where none can be reached."""
         try:
             self._container.seek(stamp, stream=self._stream)
             for packet in self._container.demux(self._stream):
                 if packet.is_keyframe or not packet.size:
-                    return packet.pts
+                    return packet if packet.size else None
         except low.DecoderError:
             return None
         return None
 
-    def _key_frame_at(self, stamp: int, seen: set[int | None]) -> VideoFrame | None:
-        """The last key frame at or before ``stamp``, None where ``seen`` has it; notes it there."""
-        pts = self._key_stamp_at(stamp)
-        if pts is None or pts in seen:
-            return None
-        seen.add(pts)
-        context = self._stream.codec_context
+    def _decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
+        """The frame in one packet that needs no other."""
         report = Report()
-        self._container.seek(pts, stream=self._stream)
-        for packet in self._container.demux(self._stream):
-            decoded = low.decode(self._stream, packet, report)
-            if packet.size and not decoded:
-                decoded = low.decode(self._stream, type(packet)(), report)
-            context.flush_buffers()
-            return decoded[0] if decoded else None
-        return None
+        decoded = low.decode(self._stream, packet, report)
+        if not decoded:
+            decoded = low.decode(self._stream, None, report)
+        self._stream.codec_context.flush_buffers()
+        return decoded[0] if decoded else None
 
     def _last_until(self, target: int, start: int) -> VideoFrame | None:
         """The last frame stamped ``target`` or earlier, reading from the key frame at ``start``.
