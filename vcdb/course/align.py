@@ -30,11 +30,13 @@ SPEED_JUMP = 0.01
 SKIPS = (0.01, 0.96, 0.02, 0.01)
 RESTART = 1e-5  # a cut to elsewhere
 LOSE = 1e-3  # the scene leaves the course: a menu, a replay
-RETURN = 1e-2
-PRUNE = 1e-7
+RETURN = 1e-3
+# A state is forgotten when it is less probable than a return from nowhere would make it now, if
+# its scene were so many times more likely than nowhere. It bounds the work on unknown scenes.
+FORGET = 6.0
 # Log-likelihood of a place: -SHARPNESS * log(1 - similarity), against that of "nowhere".
 SHARPNESS = 5.0
-NOWHERE_SIMILARITY = 0.72
+NOWHERE_SIMILARITY = 0.62
 MAX_SIMILARITY = 0.995
 
 Floats = NDArray[np.float32]
@@ -87,6 +89,7 @@ class Lattice:
         self.after = np.full(self.blocks, -1, np.int64)
         self.after[self.before[self.before >= 0]] = np.flatnonzero(self.before >= 0)
         self.drift = _drift()
+        self._least = FORGET * RETURN / (self.blocks * BLOCK * LEVELS)
 
     def likelihood(self, scores: Sequence[Floats], weight: float) -> Floats:
         """Return (blocks, 64) how much more likely each place is than nowhere.
@@ -119,8 +122,8 @@ class Lattice:
         each = restart / (self.blocks * BLOCK * LEVELS)
         blocks = self._reach(belief.blocks)
         if likelihood is not None:
-            # A restart counts where it would survive the pruning below.
-            bright = likelihood.max(axis=1) * each > PRUNE * max(nowhere, here * 1e-3)
+            total = nowhere + here
+            bright = likelihood.max(axis=1) * each > self._least * total
             blocks = np.union1d(blocks, np.flatnonzero(bright))
         moved = self.move(self._spread(belief, blocks), blocks, seconds)
         moved *= 1 - LOSE - RESTART
@@ -162,10 +165,9 @@ class Lattice:
 
     def _pruned(self, blocks: NDArray[np.int64], mass: Floats, nowhere: float) -> Belief:
         total = float(mass.sum()) + nowhere
-        peaks = mass.max(axis=(0, 2))
-        keep = peaks > PRUNE * max(float(peaks.max()), 1e-30)
+        keep = mass.max(axis=(0, 2)) > self._least * total
         kept = mass[:, keep] / np.float32(total)
-        kept[kept < 1e-12] = 0  # what is smaller would be slow to compute with, and is nothing
+        kept[kept < 1e-3 * self._least] = 0  # tiny numbers are slow to compute with
         return Belief(blocks[keep], kept, nowhere / total, float(np.log(total)))
 
 
@@ -200,7 +202,7 @@ def smooth(
         back = back[:, np.searchsorted(blocks, belief.blocks)] * (1 - LOSE - RESTART)
         back += RESTART * restart + LOSE * later_nowhere
         back_nowhere = (1 - RETURN) * later_nowhere + RETURN * restart
-        scale = max(float(back.max()), back_nowhere)
+        scale = max(float(back.max(initial=0.0)), back_nowhere)
         later, later_nowhere = back / np.float32(scale), back_nowhere / scale
         mass = belief.mass * later
         nowhere = belief.nowhere * later_nowhere

@@ -145,7 +145,7 @@ def build_course(
         ]
     )
     at_s = seen.at_s[known]
-    along_m, length_m, closes = way(positions, at_s, views)
+    points_m, along_m, length_m, closes = way(positions, at_s, views)
     scale = float(np.abs(views).max()) / 127
     return Course(
         frames=seen.frames[known],
@@ -153,6 +153,7 @@ def build_course(
         names=positions.names,
         numbers=positions.numbers,
         texts=positions.texts,
+        points_m=points_m,
         along_m=along_m,
         length_m=length_m,
         closes=closes,
@@ -219,13 +220,15 @@ def course_from_hashes(
     frames = np.arange(count) if telemetry.frames is None else telemetry.frames
     positions = Positions(telemetry.names, telemetry.numbers, telemetry.texts)
     at_s = np.arange(count, dtype=np.float64) if telemetry.time_s is None else telemetry.time_s
-    along_m, length_m, closes = way(positions, at_s, np.zeros((0, VIEW_VALUES), np.float32))
+    empty = np.zeros((0, VIEW_VALUES), np.float32)
+    points_m, along_m, length_m, closes = way(positions, at_s, empty)
     return Course(
         frames=frames.astype(np.int64),
         at_s=at_s,
         names=positions.names,
         numbers=positions.numbers,
         texts=positions.texts,
+        points_m=points_m,
         along_m=along_m,
         length_m=length_m,
         closes=closes,
@@ -240,8 +243,8 @@ def course_from_hashes(
     )
 
 
-def coordinates_m(positions: Positions) -> NDArray[np.float64] | None:
-    """Return (n, 2) coordinates in metres, or None where no pair of columns looks like them."""
+def coordinates_m(positions: Positions) -> NDArray[np.float64]:
+    """Return (n, 2) coordinates in metres, or (0, 2) where no pair of columns looks like them."""
     for first, second in GEO_NAMES:
         lat, lon = (find_column(positions.numbers, (name,)) for name in (first, second))
         if lat is not None and lon is not None:
@@ -252,16 +255,16 @@ def coordinates_m(positions: Positions) -> NDArray[np.float64] | None:
         x, y = (find_column(positions.numbers, (name,)) for name in (first, second))
         if x is not None and y is not None:
             return np.stack([positions.numbers[x], positions.numbers[y]], axis=1)
-    return None
+    return np.zeros((0, 2))
 
 
 def way(
     positions: Positions, at_s: NDArray[np.float64], views: Views
-) -> tuple[NDArray[np.float64], float, bool]:
-    """Return the way driven at each frame in metres, its whole length, and whether it closes."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, bool]:
+    """Return coordinates and way driven in metres, its whole length, and whether it closes."""
     points_m = coordinates_m(positions)
     distance = find_column(positions.numbers, DISTANCE_NAMES)
-    if points_m is not None:
+    if len(points_m):
         steps_m = np.linalg.norm(np.diff(points_m, axis=0), axis=1)
     elif distance is not None:
         steps_m = np.maximum(np.diff(positions.numbers[distance]), 0.0)
@@ -269,13 +272,13 @@ def way(
         steps_m = np.diff(at_s) * ASSUMED_M_PER_S
     along_m = np.concatenate([[0.0], np.cumsum(steps_m)])
     length_m = float(along_m[-1])
-    if points_m is not None:
+    if len(points_m):
         gap_m = float(np.linalg.norm(points_m[-1] - points_m[0]))
         closes = length_m > 0 and gap_m <= CLOSING_SHARE * length_m
     else:
         gap_m = float(np.median(steps_m))
         closes = len(views) > 1 and float(views[0] @ views[-1]) >= CLOSING_VIEW
-    return along_m, length_m + gap_m if closes else length_m, closes
+    return points_m, along_m, length_m + gap_m if closes else length_m, closes
 
 
 def _basis(views: Views) -> NDArray[np.float16]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +22,9 @@ class Course:
     """One lap. All arrays have one row per indexed frame, in order of time.
 
     ``frames`` int64 are displayed frame numbers, ``at_s`` float64 their times in the video.
-    ``names``, ``numbers``, ``texts`` are the telemetry at the frames. ``along_m`` float64 is the
-    way driven since the first frame; where the lap ``closes``, ``length_m`` is the whole round
+    ``names``, ``numbers``, ``texts`` are the telemetry at the frames. ``points_m``
+    float64 (n, 2) are its coordinates, (0, 2) where it has none. ``along_m`` float64 is the way
+    driven since the first frame; where the lap ``closes``, ``length_m`` is the whole round
     and the last frame's neighbour is the first. ``dhashes`` uint64 were taken under ``crop``.
     ``views`` int8 (n, 2304), times ``view_scale``, are the normalised views under ``mask``
     (36, 64), of which ``basis`` float16 (components, 2304) spans the most; a table imported
@@ -36,6 +37,7 @@ class Course:
     names: tuple[str, ...]
     numbers: Mapping[str, NDArray[np.float64]]
     texts: Mapping[str, tuple[str, ...]]
+    points_m: NDArray[np.float64]
     along_m: NDArray[np.float64]
     length_m: float
     closes: bool
@@ -69,6 +71,13 @@ class Course:
         apart = np.abs(first_m - second_m)
         return np.minimum(apart, self.length_m - apart) if self.closes else apart
 
+    def point_m(self, along_m: float) -> NDArray[np.float64] | None:
+        """Return the (2,) coordinates of a place along the course, None where there are none."""
+        if not len(self.points_m):
+            return None
+        row = round(float(self.place_of(np.array([along_m]))[0])) % len(self)
+        return np.asarray(self.points_m[row], np.float64)
+
     def place_of(self, along_m: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the fractional row indices of places along the course."""
         rows = np.arange(len(self) + int(self.closes), dtype=np.float64)
@@ -76,3 +85,23 @@ class Course:
         if self.closes:
             along_m = along_m % self.length_m
         return np.asarray(np.interp(along_m, ways, rows), np.float64)
+
+
+def near_rows(
+    courses: Sequence[Course], number: int, along_m: float, radius_m: float
+) -> list[NDArray[np.bool_]]:
+    """Return per course which rows are within ``radius_m`` of a place on course ``number``.
+
+    Rows of that course count by the way along it, rows of others by coordinates: two laps of one
+    track are in one system, and places of two tracks seldom coincide.
+    """
+    point_m = courses[number].point_m(along_m)
+    near = []
+    for other, course in enumerate(courses):
+        if other == number:
+            near.append(course.distance_m(course.along_m, along_m) <= radius_m)
+        elif point_m is None or not len(course.points_m):
+            near.append(np.zeros(len(course), bool))
+        else:
+            near.append(np.linalg.norm(course.points_m - point_m, axis=1) <= radius_m)
+    return near

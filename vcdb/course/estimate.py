@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.course.align import BLOCK, Belief, Lattice
-from vcdb.course.course import NEAR_M, Course
+from vcdb.course.course import NEAR_M, Course, near_rows
 
 BIN_M = 5.0
 RIVAL_MASS = 0.1
@@ -41,20 +41,31 @@ def estimate(lattice: Lattice, courses: Sequence[Course], belief: Belief) -> Est
     masses = [_mass_of(lattice, number, belief) for number in range(len(courses))]
     found: list[Estimate] = []
     while len(found) <= MAX_RIVALS:
-        best = max(
-            (
-                _densest(number, course, *masses[number], anywhere)
-                for number, course in enumerate(courses)
-            ),
-            key=lambda place: place.here,
-        )
-        if found and best.here < RIVAL_MASS:
+        places = [_densest(course, *masses[number]) for number, course in enumerate(courses)]
+        number = int(np.argmax([mass for _, mass in places]))
+        along_m = places[number][0]
+        here = _take(courses, masses, number, along_m)
+        if found and here < RIVAL_MASS:
             break
-        found.append(best)
-        along_m, mass = masses[best.course]
-        mass[courses[best.course].distance_m(along_m, best.along_m) <= 2 * NEAR_M] = 0
-    first = found[0]
-    return Estimate(first.course, first.along_m, first.here, anywhere, tuple(found[1:]))
+        found.append(Estimate(number, along_m, min(here, 1.0), anywhere))
+    return replace(found[0], rivals=tuple(found[1:]))
+
+
+def _take(
+    courses: Sequence[Course],
+    masses: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    number: int,
+    along_m: float,
+) -> float:
+    """Return the probability near a place, on all laps, and clear it somewhat further around."""
+    total = 0.0
+    near = near_rows(courses, number, along_m, NEAR_M)
+    around = near_rows(courses, number, along_m, 2 * NEAR_M)
+    for course, (cells_m, mass), rows, wide_rows in zip(courses, masses, near, around, strict=True):
+        row = np.rint(course.place_of(cells_m)).astype(np.int64) % len(course)
+        total += float(mass[rows[row]].sum())
+        mass[wide_rows[row]] = 0
+    return total
 
 
 def _mass_of(
@@ -69,30 +80,22 @@ def _mass_of(
 
 
 def _densest(
-    number: int,
-    course: Course,
-    along_m: NDArray[np.float64],
-    mass: NDArray[np.float64],
-    anywhere: float,
-) -> Estimate:
-    """Return the stretch of twice ``NEAR_M`` with the most probability on one course."""
+    course: Course, along_m: NDArray[np.float64], mass: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the middle of the densest stretch of twice ``NEAR_M``, and its probability."""
     if not mass.any():
-        return Estimate(number, 0.0, 0.0, anywhere)
+        return 0.0, 0.0
     bins = np.bincount((along_m / BIN_M).astype(np.int64), mass, int(course.length_m / BIN_M) + 1)
-    reach = round(NEAR_M / BIN_M)
-    width = 2 * reach + 1
+    reach = min(round(NEAR_M / BIN_M), len(bins))
     padded = np.pad(bins, reach, mode="wrap") if course.closes else np.pad(bins, reach)
-    sums = np.convolve(padded, np.ones(width), mode="valid")
+    sums = np.convolve(padded, np.ones(2 * reach + 1), mode="valid")
     centre_m = (int(sums.argmax()) + 0.5) * BIN_M
     offset_m = along_m - centre_m
     if course.closes:
         offset_m = (offset_m + course.length_m / 2) % course.length_m - course.length_m / 2
-    near = np.abs(offset_m) <= NEAR_M
-    weight = mass * near
-    here = float(weight.sum())
-    if here <= 0:
-        return Estimate(number, min(centre_m, course.length_m), 0.0, anywhere)
-    middle_m = centre_m + float(weight @ offset_m) / here
-    middle_m = middle_m % course.length_m if course.closes else middle_m
-    near = course.distance_m(along_m, middle_m) <= NEAR_M
-    return Estimate(number, middle_m, float(mass[near].sum()), anywhere)
+    weight = mass * (np.abs(offset_m) <= NEAR_M)
+    total = float(weight.sum())
+    if total <= 0:
+        return min(centre_m, course.length_m), 0.0
+    middle_m = centre_m + float(weight @ offset_m) / total
+    return (middle_m % course.length_m if course.closes else middle_m), total

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.course.course import NEAR_M, Course
+from vcdb.course.course import NEAR_M, Course, near_rows
 from vcdb.course.view import Normaliser, Views, normalise, normaliser, sample, variant_maps
 
 CLOSE_LOOKS = 160
@@ -74,9 +74,26 @@ def peaks(
             break
         course = courses[number]
         found.append(Peak(number, _between(course, scores[number], row), similarity))
-        near = course.distance_m(course.along_m, float(course.along_m[row])) <= MIN_ELSEWHERE_M
-        left[number][near] = -1
+        near = near_rows(courses, number, float(course.along_m[row]), MIN_ELSEWHERE_M)
+        for values, rows in zip(left, near, strict=True):
+            values[rows] = -1
     return found
+
+
+def similarities_at(
+    courses: Sequence[Course], scores: Sequence[NDArray[np.float32]], number: int, along_m: float
+) -> tuple[float, float]:
+    """Return how like a scene is to a place on course ``number``, and to the best elsewhere."""
+    course = courses[number]
+    place = float(course.place_of(np.array([along_m]))[0])
+    row, share = int(place), place - int(place)
+    beside = (row + 1) % len(course) if course.closes else min(row + 1, len(course) - 1)
+    here = float(scores[number][row] * (1 - share) + scores[number][beside] * share)
+    near = near_rows(courses, number, along_m, MIN_ELSEWHERE_M)
+    elsewhere = [
+        float(values[~rows].max(initial=-1.0)) for values, rows in zip(scores, near, strict=True)
+    ]
+    return here, max(elsewhere)
 
 
 def _between(course: Course, scores: NDArray[np.float32], row: int) -> float:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.course.align import MAX_STEP_S, STEP_S, Belief, Floats, Lattice, smooth
 from vcdb.course.course import NEAR_M
 from vcdb.course.estimate import Estimate, estimate
 from vcdb.course.locator import CoursePlace, Location, Locator, Scene
-from vcdb.course.similar import Peak
-from vcdb.course.verdict import judge_sequence
+from vcdb.course.similar import Peak, similarities_at
+from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, log_odds
 from vcdb.course.view import Views
 from vcdb.errors import UsageError
 from vcdb.models import Verdict
@@ -26,6 +27,8 @@ MAX_PAUSE_S = 3.0
 #: Smoothing revises so many steps at a time, looking so many ahead.
 REVISED_STEPS = 400
 LOOKAHEAD_STEPS = 100
+#: Steps before, of which the verdicts of the next ones need to know.
+CONTEXT_STEPS = 50
 #: Without times, a frame is taken to follow the one before after so many of the lap's periods.
 ASSUMED_PERIODS = (0.5, 1.0, 2.0)
 
@@ -46,12 +49,29 @@ class TrackPoint:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One step of the alignment; ``likelihood`` None where no scene was looked at."""
+    """One step of the alignment; ``look`` None where no scene was looked at."""
 
     at_s: float
     seconds: float
-    likelihood: Floats | None
+    look: _Look | None
     belief: Belief
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A scene: its similarity to each frame of each lap, and how likely that makes each place."""
+
+    scores: list[Floats]
+    likelihood: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The place of a scene by all the others, and what the scene itself says of that place."""
+
+    at_s: float
+    estimate: Estimate
+    log_odds: float | None
 
 
 class Tracker:
@@ -70,16 +90,17 @@ class Tracker:
         """
         if not scenes:
             raise UsageError("a sequence needs at least one frame")
-        likelihoods = list(self._likelihoods(scene for scene in scenes))
-        times_s = [scene.at_s for scene in scenes]
-        if any(at_s is None for at_s in times_s):
+        looker = _Looker(self)
+        looks = [looker.look(scene) for scene in scenes]
+        times_s = [scene.at_s for scene in scenes if scene.at_s is not None]
+        clocks = [times_s]
+        if len(times_s) < len(scenes):
             period_s = float(np.median([course.period_s for course in self.locator.courses]))
-            clocks = [np.arange(len(scenes)) * period_s * factor for factor in ASSUMED_PERIODS]
-        else:
-            clocks = [np.array(times_s, np.float64)]
-        runs = [self._run(likelihoods, clock.tolist()) for clock in clocks]
+            steps_s = [period_s * factor for factor in ASSUMED_PERIODS]
+            clocks = [[number * step_s for number in range(len(scenes))] for step_s in steps_s]
+        runs = [self._run(looks, clock) for clock in clocks]
         best = max(runs, key=lambda run: sum(step.belief.evidence for step in run))
-        return self._location(best[-1].belief)
+        return self._location(self._revised(best))
 
     def track(self, scenes: Iterable[Scene]) -> Iterator[TrackPoint]:
         """Place every scene of a run, in order, by those before and after it.
@@ -91,7 +112,7 @@ class Tracker:
         """
         frames: list[tuple[int, float]] = []
         steps: list[_Step] = []
-        known: list[tuple[float, Estimate]] = []
+        known: list[_Known] = []
         looker = _Looker(self)
         for number, scene in enumerate(scenes):
             at_s = number * STEP_S if scene.at_s is None else scene.at_s
@@ -100,64 +121,67 @@ class Tracker:
                 continue
             steps += self._advance(steps[-1] if steps else None, looker.look(scene), at_s)
             if len(steps) >= REVISED_STEPS + LOOKAHEAD_STEPS:
-                known = known[-1:] + self._revised(steps)[:-LOOKAHEAD_STEPS]
+                revised = self._revised(steps)
                 steps = steps[-LOOKAHEAD_STEPS:]
-                ready = sum(frame_s <= known[-1][0] for _, frame_s in frames)
-                yield from self._points(frames[:ready], known)
+                until_s = steps[0].at_s
+                ready = sum(frame_s < until_s for _, frame_s in frames)
+                yield from self._points(frames[:ready], known[-CONTEXT_STEPS:] + revised)
+                known = known[-CONTEXT_STEPS:] + revised[:-LOOKAHEAD_STEPS]
                 frames = frames[ready:]
         if steps:
-            yield from self._points(frames, known[-1:] + self._revised(steps))
+            yield from self._points(frames, known[-CONTEXT_STEPS:] + self._revised(steps))
 
-    def _likelihoods(self, scenes: Iterable[Scene]) -> Iterator[Floats]:
-        looker = _Looker(self)
-        return map(looker.look, scenes)
-
-    def _run(self, likelihoods: Sequence[Floats], times_s: Sequence[float]) -> list[_Step]:
+    def _run(self, looks: Sequence[_Look], times_s: Sequence[float]) -> list[_Step]:
         steps: list[_Step] = []
-        for likelihood, at_s in zip(likelihoods, times_s, strict=True):
-            steps += self._advance(steps[-1] if steps else None, likelihood, at_s)
+        for look, at_s in zip(looks, times_s, strict=True):
+            steps += self._advance(steps[-1] if steps else None, look, at_s)
         return steps
 
-    def _advance(self, last: _Step | None, likelihood: Floats, at_s: float) -> list[_Step]:
+    def _advance(self, last: _Step | None, look: _Look, at_s: float) -> list[_Step]:
         """Return the steps that lead to a scene at ``at_s``: several where it is long after."""
         if last is None:
-            return [_Step(at_s, 0.0, likelihood, self.lattice.start(likelihood))]
+            return [_Step(at_s, 0.0, look, self.lattice.start(look.likelihood))]
         pause_s = min(max(at_s - last.at_s, 0.0), MAX_PAUSE_S)
         count = max(1, int(np.ceil(pause_s / MAX_STEP_S)))
         seconds = pause_s / count
         steps: list[_Step] = []
         belief = last.belief
         for number in range(1, count + 1):
-            seen = likelihood if number == count else None
-            belief = self.lattice.step(belief, seen, seconds)
+            seen = look if number == count else None
+            belief = self.lattice.step(belief, seen.likelihood if seen else None, seconds)
             steps.append(_Step(at_s - (count - number) * seconds, seconds, seen, belief))
         return steps
 
-    def _revised(self, steps: Sequence[_Step]) -> list[tuple[float, Estimate]]:
+    def _revised(self, steps: Sequence[_Step]) -> list[_Known]:
         beliefs = smooth(
             self.lattice,
             [step.belief for step in steps],
-            [step.likelihood for step in steps],
+            [step.look.likelihood if step.look else None for step in steps],
             [step.seconds for step in steps],
         )
-        return [
-            (step.at_s, estimate(self.lattice, self.locator.courses, belief))
-            for step, belief in zip(steps, beliefs, strict=True)
-        ]
+        return [self._known(step, belief) for step, belief in zip(steps, beliefs, strict=True)]
+
+    def _known(self, step: _Step, belief: Belief) -> _Known:
+        found = estimate(self.lattice, self.locator.courses, belief)
+        if step.look is None:
+            return _Known(step.at_s, found, None)
+        odds = similarities_at(self.locator.courses, step.look.scores, found.course, found.along_m)
+        return _Known(step.at_s, found, min(max(log_odds(*odds), -MAX_LOG_ODDS), MAX_LOG_ODDS))
 
     def _points(
-        self, frames: Sequence[tuple[int, float]], known: Sequence[tuple[float, Estimate]]
+        self, frames: Sequence[tuple[int, float]], known: Sequence[_Known]
     ) -> Iterator[TrackPoint]:
         """Place frames between the steps of ``known``."""
-        times_s = np.array([at_s for at_s, _ in known])
+        times_s = np.array([step.at_s for step in known])
         for index, at_s in frames:
             after = int(np.clip(np.searchsorted(times_s, at_s), 1, max(len(known) - 1, 1)))
             first, second = known[after - 1], known[min(after, len(known) - 1)]
-            pause_s = second[0] - first[0]
-            share = float(np.clip((at_s - first[0]) / pause_s, 0, 1)) if pause_s > 0 else 0.0
-            nearest = first[1] if share < 0.5 else second[1]
-            along_m = self._between(first[1], second[1], share)
-            judgement = judge_sequence(nearest.here, nearest.anywhere)
+            pause_s = second.at_s - first.at_s
+            share = float(np.clip((at_s - first.at_s) / pause_s, 0, 1)) if pause_s > 0 else 0.0
+            nearest = (first if share < 0.5 else second).estimate
+            along_m = self._between(first.estimate, second.estimate, share)
+            witness = _witness(known, times_s, at_s)
+            judgement = judge_sequence(nearest.here, nearest.anywhere, witness)
             place = self._place(nearest, nearest.along_m if along_m is None else along_m)
             yield TrackPoint(index, at_s, judgement.verdict, place, judgement.confidence)
 
@@ -172,9 +196,12 @@ class Tracker:
         along_m = first.along_m + share * apart_m
         return along_m % course.length_m if course.closes else along_m
 
-    def _location(self, belief: Belief) -> Location:
-        best = estimate(self.lattice, self.locator.courses, belief)
-        judgement = judge_sequence(best.here, best.anywhere)
+    def _location(self, known: Sequence[_Known]) -> Location:
+        best = known[-1].estimate
+        times_s = np.array([step.at_s for step in known])
+        judgement = judge_sequence(
+            best.here, best.anywhere, _witness(known, times_s, known[-1].at_s - WITNESS_S / 2)
+        )
         rivals = best.rivals if judgement.verdict == "ambiguous" else ()
         return Location(
             judgement.verdict,
@@ -190,6 +217,17 @@ class Tracker:
         return self.locator.place(Peak(found.course, row, found.here))
 
 
+def _witness(known: Sequence[_Known], times_s: NDArray[np.float64], at_s: float) -> float:
+    """Return what the scenes around ``at_s`` say one by one; see ``judge_sequence``."""
+    first, stop = np.searchsorted(times_s, [at_s - WITNESS_S / 2, at_s + WITNESS_S / 2 + 1e-6])
+    odds = [step.log_odds for step in known[first:stop] if step.log_odds is not None]
+    if not odds:
+        return -MAX_LOG_ODDS
+    # The last scene stands for its own moment too.
+    span_s = float(times_s[stop - 1] - times_s[first]) + STEP_S
+    return float(np.mean(odds)) * min(span_s, WITNESS_S)
+
+
 class _Looker:
     """Turns scenes into likelihoods; remembers the last one to weigh how much news each is."""
 
@@ -197,11 +235,11 @@ class _Looker:
         self._tracker = tracker
         self._last: Views | None = None
 
-    def look(self, scene: Scene) -> Floats:
+    def look(self, scene: Scene) -> _Look:
         scores, view = self._tracker.locator.look(scene.picture())
         weight = 1.0
         if self._last is not None:
             change = 1 - float(view @ self._last)
             weight = min(max(change / NEWS, MIN_NEWS), 1.0)
         self._last = view
-        return self._tracker.lattice.likelihood(scores, weight)
+        return _Look(scores, self._tracker.lattice.likelihood(scores, weight))

@@ -23,6 +23,10 @@ AMBIGUOUS_SIMILARITY = 0.86
 #: A place is listed beside the best when it misses likeness by at most this factor.
 RIVAL_CONTRAST = 0.35
 MAX_SIMILARITY = 0.99
+#: A sequence is judged by the scenes of so many seconds, half before and half after.
+WITNESS_S = 4.0
+MAX_LOG_ODDS = 8.0
+WITNESS_OFFSET = 1.0
 _WEIGHT_SIMILARITY = 2.62
 _WEIGHT_CONTRAST = 13.69
 _OFFSET = -7.98
@@ -43,16 +47,22 @@ def contrast(best: float, elsewhere: float) -> float:
     return max(0.0, float(np.log((1 - min(elsewhere, best)) / (1 - best))))
 
 
-def judge_scene(best: float, elsewhere: float) -> Judgement:
-    """Judge one scene.
+def log_odds(best: float, elsewhere: float) -> float:
+    """Return the logarithm of the odds that a scene with these similarities is at its best place.
 
     Args:
         best: similarity to the best place, -1..1.
         elsewhere: similarity to the best place that is not near it.
     """
-    lack = -float(np.log(1 - min(best, MAX_SIMILARITY)))
-    logit = _WEIGHT_SIMILARITY * lack + _WEIGHT_CONTRAST * contrast(best, elsewhere) + _OFFSET
-    confidence = float(1 / (1 + np.exp(-logit)))
+    best = min(best, MAX_SIMILARITY)
+    lack = -float(np.log(1 - best))
+    ratio = float(np.log((1 - min(elsewhere, MAX_SIMILARITY)) / (1 - best)))
+    return _WEIGHT_SIMILARITY * lack + _WEIGHT_CONTRAST * ratio + _OFFSET
+
+
+def judge_scene(best: float, elsewhere: float) -> Judgement:
+    """Judge one scene by its similarity to the best place and to the best place elsewhere."""
+    confidence = _logistic(log_odds(best, elsewhere))
     if confidence >= FOUND_CONFIDENCE:
         return Judgement("found", confidence, None)
     if best >= AMBIGUOUS_SIMILARITY:
@@ -62,15 +72,26 @@ def judge_scene(best: float, elsewhere: float) -> Judgement:
     return Judgement("not_found", confidence, "no place stands out from the others")
 
 
-def judge_sequence(here: float, anywhere: float) -> Judgement:
+def judge_sequence(here: float, anywhere: float, witness: float) -> Judgement:
     """Judge a sequence.
+
+    An alignment alone would be too sure: it takes each scene for an independent witness. So the
+    scenes are also judged one by one, at the places that the alignment gave them.
 
     Args:
         here: probability of the best place and its surroundings, 0..1.
         anywhere: probability that the scene is on the courses at all, 0..1.
+        witness: mean of the scenes' :func:`log_odds`, each capped by ``MAX_LOG_ODDS``, times the
+            seconds that they span: scenes within a second tell the same.
     """
-    if here >= FOUND_CONFIDENCE:
-        return Judgement("found", here, None)
-    if anywhere >= FOUND_CONFIDENCE:
-        return Judgement("ambiguous", here, "several places fit this sequence")
-    return Judgement("not_found", here, "the sequence fits no course that is indexed")
+    known = _logistic(WITNESS_OFFSET + witness)
+    confidence = min(here, known)
+    if confidence >= FOUND_CONFIDENCE:
+        return Judgement("found", confidence, None)
+    if min(anywhere, known) >= FOUND_CONFIDENCE:
+        return Judgement("ambiguous", confidence, "several places fit this sequence")
+    return Judgement("not_found", confidence, "the sequence fits no course that is indexed")
+
+
+def _logistic(value: float) -> float:
+    return float(1 / (1 + np.exp(-np.clip(value, -50, 50))))
