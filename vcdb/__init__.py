@@ -32,7 +32,7 @@ __all__ = ["AddResult", "Answer", "Database", "Match", "Stats", "VcdbError", "Vi
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are first used: the command line needs few of them."""
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     if name not in _HOMES:
         raise AttributeError(f"module 'vcdb' has no attribute {name!r}")
