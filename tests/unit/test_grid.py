@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.filter import Graph
+from av.video.frame import VideoFrame
 
 from vcdb.fingerprint.grid import (
     COLUMNS,
@@ -20,7 +22,9 @@ from vcdb.fingerprint.grid import (
     image_grid,
     image_grids,
 )
+from vcdb.media.colour import to_sdr
 from vcdb.media.frame import Frame
+from vcdb.media.pixels import read_planes
 from vcdb.media.video import open_video
 from vcdb.testing import Encoding, scene, shots, write_video
 
@@ -163,6 +167,12 @@ def test_frames_and_pictures_obey_the_geometry(tmp_path: Path, name: str) -> Non
     assert_close(frame_grid(first_frame(path), where), reference)
 
 
+def test_shifts_go_right_and_down_by_cells() -> None:
+    plain, moved = geometry(16 / 9), geometry(16 / 9, shift_x=1, shift_y=2)
+    assert moved.x_edges[:-1] == pytest.approx(plain.x_edges[1:])
+    assert moved.y_edges[:-2] == pytest.approx(plain.y_edges[2:])
+
+
 def test_mirrored_is_the_grid_of_the_mirrored_picture() -> None:
     picture = scene(7, 180, 320)
     mirrored = image_grid(picture, geometry(16 / 9, mirrored=True))
@@ -263,6 +273,38 @@ def test_the_same_picture_in_any_format_gives_the_same_grid(
     frame = first_frame(tmp_path / name)
     grid = frame_grid(frame, geometry(frame.aspect))
     assert np.nanmax(np.abs(grid - image_grid(picture, geometry(320 / 180)))) < 2.5
+
+
+def test_pictures_stored_bottom_up(tmp_path: Path) -> None:
+    """Some decoders give lines in falling order; the planes are in the order seen."""
+    graph = Graph()
+    source = graph.add_buffer(width=64, height=48, format="bgr24", time_base=Fraction(1, 25))
+    flip, sink = graph.add("vflip"), graph.add("buffersink")
+    source.link_to(flip)
+    flip.link_to(sink)
+    graph.configure()
+    picture = scene(1, 48, 64)
+    decoded = VideoFrame.from_ndarray(picture, "bgr24")
+    decoded.pts = 0
+    graph.push(decoded)
+    upside_down = graph.pull()
+    assert upside_down.planes[0].line_size < 0
+    planes, _ = read_planes(upside_down)
+    np.testing.assert_array_equal(np.dstack(planes), picture[::-1, :, ::-1])
+
+
+def test_hdr_levels() -> None:
+    """SDR white, 203 cd/m², is PQ 0.5807 and HLG 0.75; 1000 cd/m² is PQ 0.7518 and HLG 1."""
+    signals = {"pq": [0.0, 0.5807, 0.7518, 1.0], "hlg": [0.0, 0.75, 1.0, 1.0]}
+    levels = {
+        name: to_sdr(255 * np.array(signal)[:, None].repeat(3, axis=1), name)  # type: ignore[arg-type]
+        for name, signal in signals.items()
+    }
+    np.testing.assert_allclose(levels["pq"], levels["hlg"], atol=1.5)
+    assert levels["pq"][0] == pytest.approx(0, abs=1e-6)
+    assert 180 < levels["pq"][1, 0] < 200
+    assert levels["pq"][2:] == pytest.approx(255, abs=0.5)
+    assert to_sdr(np.array([np.nan, 1, 2]), "sdr")[2] == 2
 
 
 @pytest.mark.parametrize(("code", "name"), [(16, "pq"), (18, "hlg")])

@@ -13,6 +13,7 @@ from vcdb.errors import DecodeError, VideoOpenError
 from vcdb.fingerprint.grid import GridPlan, geometry, image_grid
 from vcdb.media.clock import Clock
 from vcdb.media.frame import Frame
+from vcdb.media.report import Report
 from vcdb.media.video import Part, displayed, grab_frame, open_video
 from vcdb.testing import Encoding, cut_off, damage, scene, shots, write_sound, write_video
 
@@ -219,8 +220,35 @@ def test_damaged_packets_are_passed_over(tmp_path: Path) -> None:
         assert times[-1] == pytest.approx(49 / 25, abs=0.05)
 
 
-def test_sound_that_lasts_longer_is_no_fault(tmp_path: Path) -> None:
-    path = tmp_path / "long_sound.mkv"
+@pytest.mark.parametrize(
+    ("claimed_s", "end_s", "cut", "rest_reaches_end", "broke_off"),
+    [
+        (10.0, 10.0, False, False, False),
+        (10.0, 5.0, False, False, True),
+        (10.0, 5.0, False, True, False),
+        (10.0, 5.0, True, True, True),
+        (10.0, 9.5, False, False, False),
+        (10.0, 9.5, True, False, True),
+        (7200.0, 7100.0, False, False, False),
+        (7200.0, 6900.0, False, False, True),
+        (None, 5.0, False, False, False),
+        (None, 5.0, True, False, True),
+    ],
+)
+def test_when_a_pass_counts_as_broken_off(
+    claimed_s: float | None, end_s: float, cut: bool, rest_reaches_end: bool, broke_off: bool
+) -> None:
+    report = Report(claimed_s)
+    report.frame(end_s - 1, 1.0, 320, 180)
+    report.cut = cut
+    report.finish(rest_reaches_end=rest_reaches_end)
+    assert report.broke_off == broke_off
+    assert bool(report.sentences()) == broke_off
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "flv"])
+def test_sound_that_lasts_longer_is_no_fault(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"long_sound.{ending}"
     write_video(path, shots(3, 25), sound_s=8.0)
     with open_video(path) as reader:
         assert len(list(reader.frames())) == 25

@@ -6,7 +6,8 @@ its area: whole pixels count fully, pixels on an edge by the share that lies ins
 floating point.
 
 Video frames are reduced plane by plane without any colour conversion; the step to RGB is linear
-and is taken on the 77 means (see vcdb.media.colour).
+and is taken on the 77 means (see vcdb.media.colour). Colours that RGB cannot show are therefore
+not clipped pixel by pixel, only the means are.
 """
 
 from __future__ import annotations

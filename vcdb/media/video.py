@@ -8,6 +8,7 @@ afterwards what was wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -389,21 +389,25 @@ class VideoReader:
         """Whether sound or another stream lasts until the claimed end: the file is whole then."""
         if self.info.duration_s is None:
             return False
-        origin_s = (self._container.start_time or 0) / low.MICROSECONDS
-        goal_s = self.info.duration_s - _END_SLACK_S
-        try:
-            for stream in self._container.streams:
-                stream.discard = Discard.default
-            self._container.seek(round((origin_s + goal_s) * low.MICROSECONDS))
-            for packet in self._container.demux():
-                if packet.pts is None or packet.is_corrupt:
-                    continue
-                if packet.stream_index == self._stream.index:
-                    continue
-                if float(packet.pts * packet.time_base) - origin_s >= goal_s - _END_SLACK_S:
-                    return True
-        except low.DecoderError:
-            return False
-        finally:
-            low.prepare(self._container, self._stream, 1)
-        return False
+        goal_s = self.info.duration_s - 2 * _END_SLACK_S
+        last_s = self._end_of_others_s(goal_s)
+        if last_s is None:
+            last_s = self._end_of_others_s(None)
+        return last_s is not None and last_s >= goal_s
+
+    def _end_of_others_s(self, start_s: float | None) -> float | None:
+        """Time of the latest packet of other streams, reading from ``start_s`` (None: all).
+
+        None where there is no such packet, for instance since the file cannot be sought in.
+        """
+        last_s: float | None = None
+        with low.open_container(self._path) as container:
+            origin_s = (container.start_time or 0) / low.MICROSECONDS
+            with suppress(*low.DecoderError):
+                if start_s is not None:
+                    container.seek(round((origin_s + start_s) * low.MICROSECONDS))
+                for packet in container.demux():
+                    if packet.stream_index != self._stream.index and packet.pts is not None:
+                        at_s = float(packet.pts * packet.time_base) - origin_s
+                        last_s = at_s if last_s is None else max(last_s, at_s)
+        return last_s
