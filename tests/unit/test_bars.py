@@ -87,9 +87,9 @@ def test_a_spot_on_a_dark_stage_is_no_bar() -> None:
 
 def test_words_on_a_dark_screen_are_no_picture_between_bars() -> None:
     """Straight sharp edges, but most of what they enclose is dark."""
-    strokes = np.random.default_rng(2).random((80, 200)) < 0.4
+    strokes = np.random.default_rng(2).random((110, 260)) < 0.4
     screen = np.full((180, 320), 6, np.uint8)
-    screen[50:130, 60:260][strokes] = 230
+    screen[35:145, 30:290][strokes] = 230
     screens = [screen] * 12
     assert find_area(screens) == FULL
 
