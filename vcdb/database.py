@@ -25,6 +25,7 @@ from vcdb.store.codec import FORMAT_VERSION
 from vcdb.store.lmdb_store import LmdbStore
 
 if TYPE_CHECKING:
+    from vcdb.course.locator import Lap, Location
     from vcdb.indexing import IndexedVideo, ProgressCallback
     from vcdb.media.sampling import Sampling
 
@@ -201,6 +202,43 @@ class Database:
         """The same with the way to the answer: what was uncertain, scanned and compared."""
         return Finder(self._store).explain(_pixels(query), name or _name(query), limit)
 
+    # Courses
+
+    def attach(self, video_id: int, name: str, data: bytes) -> None:
+        """Attach bytes to a video, in place of those of the same name."""
+        self.video(video_id)
+        self._store.attach(video_id, name, data)
+
+    def courses(self, video_ids: Sequence[int] = ()) -> list[Lap]:
+        """The laps with telemetry, all or those of ``video_ids``, ready for a ``Locator``.
+
+        Raises UsageError where one of the videos does not exist or has no telemetry.
+        """
+        from vcdb.course.codec import ATTACHMENT, course_from_bytes
+        from vcdb.course.locator import Lap
+
+        laps = []
+        for video_id in video_ids or self._store.attached(ATTACHMENT):
+            video = self.video(video_id)
+            data = self._store.attachment(video_id, ATTACHMENT)
+            if data is None:
+                raise UsageError(
+                    f"video {video_id} ({video.title}) has no telemetry; add it with "
+                    f"'vcdb add {video.path} --telemetry LAP.csv'"
+                )
+            laps.append(Lap(video_id, video.title, course_from_bytes(data)))
+        return laps
+
+    def locate(self, query: Query, *, video_ids: Sequence[int] = ()) -> Location:
+        """Where on the courses of the base, or on those of some videos, a picture was taken.
+
+        ``query`` as for :meth:`find`. For many queries make a ``Locator`` of :meth:`courses` once.
+        Raises QueryError, and UsageError where the base has no course.
+        """
+        from vcdb.course.locator import Locator
+
+        return Locator(self.courses(video_ids)).locate(_pixels(query))
+
     # The catalogue
 
     def video(self, video_id: int) -> Video:
@@ -268,14 +306,15 @@ class Database:
                 missing.append(replace(video, missing_since=now))
             elif not gone and video.missing_since is not None:
                 back.append(replace(video, missing_since=None))
-        self._store.update([*missing, *back])
+        if missing or back:
+            self._store.update([*missing, *back])
         return missing, back
 
-    def prune(self, folders: Sequence[str | Path]) -> list[Video]:
+    def prune(self, folders: Sequence[str | Path], *, dry_run: bool = False) -> list[Video]:
         """Remove entries below the folders whose file is gone; the entries are returned.
 
-        Raises UsageError, removing nothing, where one of the folders itself is not there or is
-        empty: a drive may be unplugged.
+        With ``dry_run`` they are only returned. Raises UsageError, removing nothing, where one of
+        the folders itself is not there or is empty: a drive may be unplugged.
         """
         for folder in map(Path, folders):
             if not folder.is_dir() or not any(folder.iterdir()):
@@ -284,7 +323,8 @@ class Database:
                     "is its drive unplugged? 'vcdb remove' removes single videos"
                 )
         gone = [video for video in self._below(folders) if is_gone(Path(video.path))]
-        self._store.remove([video.video_id for video in gone])
+        if gone and not dry_run:
+            self._store.remove([video.video_id for video in gone])
         return gone
 
     def _below(self, folders: Sequence[str | Path]) -> list[Video]:
@@ -319,7 +359,7 @@ class Database:
 def added_result(
     video: Video, status: Any, started: float, *, path: Path | None = None
 ) -> AddResult:
-    """The result for a file that is in the base now."""
+    """The result for a file that is in the base, or was until now."""
     return AddResult(
         path=str(path or video.path),
         status=status,

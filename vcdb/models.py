@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-AddStatus = Literal["added", "already", "partial", "failed"]
+AddStatus = Literal["added", "already", "partial", "failed", "missing", "removed"]
 VideoStatus = Literal["complete", "partial"]
 Verdict = Literal["found", "ambiguous", "not_found"]
 
@@ -51,7 +51,10 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class AddResult:
-    """What became of one file given to ``add``; ``error`` is null or a sentence."""
+    """What became of one file given to ``add``; ``error`` is null or a sentence.
+
+    ``missing`` and ``removed`` are for files that are gone: marked so, or taken out of the base.
+    """
 
     path: str
     status: AddStatus

@@ -241,8 +241,13 @@ def add_text(result: AddResult, *, dry_run: bool = False) -> str:
     if result.status == "failed":
         # The sentence names the file.
         return f"{head} {printable(result.error or result.path)}"
-    if dry_run and result.status == "added":
-        return f"would add {printable(result.path)}"
+    if dry_run and result.status in ("added", "removed"):
+        verb = "add" if result.status == "added" else "remove"
+        return f"would {verb} {printable(result.path)}"
+    if result.status in ("missing", "removed"):
+        return f"{head} {printable(result.title or '')} (video {result.video_id}): " + printable(
+            f"{result.path} is gone"
+        )
     line = f"{head} {printable(result.title or result.path)} (video {result.video_id})"
     if result.duration_s is not None:
         line += f": {timestamp(result.duration_s)}, {result.frames} frames"
@@ -256,14 +261,20 @@ def videos_text(videos: Sequence[Video]) -> str:
     """A table of videos: number, length, frames, title, tags and what is wrong with them."""
     rows = [("ID", "LENGTH", "FRAMES", "TITLE")]
     for video in videos:
-        mark = "" if video.status == "complete" else f" [{video.status}]"
-        title = printable(video.title) + _tags(video.tags) + mark
+        title = printable(video.title) + _tags(video.tags) + _marks(video)
         rows.append((str(video.video_id), timestamp(video.duration_s), str(video.frames), title))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(
         "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
         for row in rows
     )
+
+
+def _marks(video: Video) -> str:
+    marks: list[str] = [] if video.status == "complete" else [video.status]
+    marks += ["sampled"] if video.sample else []
+    marks += ["missing"] if video.missing_since else []
+    return f" [{', '.join(marks)}]" if marks else ""
 
 
 def video_text(video: Video) -> str:
@@ -277,10 +288,19 @@ def video_text(video: Video) -> str:
         "picture": f"{video.width_px} x {video.height_px} pixels",
         "file": f"{byte_size(video.size_bytes)}, content {video.content_id}",
         "added": f"{video.added_at}, fingerprint version {video.fingerprint_version}",
+        "sampled": _sampling(video),
         "status": f"{video.status}: {video.note}" if video.note else video.status,
+        "missing": f"since {video.missing_since}" if video.missing_since else "",
         "tags": ", ".join(f"{key}={value}" for key, value in video.tags.items()),
     }
     return _facts(facts)
+
+
+def _sampling(video: Video) -> str:
+    if video.sample is None:
+        return ""
+    read = "key frames only" if video.sample == "key" else f"{video.sample} frames per second"
+    return f"{read}, at most {video.sample_step_s or 0.0:.3f} s apart"
 
 
 def renamed_text(video: Video) -> str:

@@ -125,9 +125,11 @@ def changes(folders: Sequence[Path]) -> Iterator[set[Path]]:
     """
     while True:
         there = _identities(folders)
-        yield set(folders)
+        # Whatever changed before the watching began counts as changed now.
+        unseen = set(folders)
         for batch in _batches(list(there)):
-            yield batch
+            yield batch | unseen
+            unseen = set()
             if _identities(folders) != there:
                 break
 
@@ -143,12 +145,21 @@ def _batches(folders: Sequence[Path]) -> Iterator[set[Path]]:
         for batch in watchfiles.watch(
             *folders, watch_filter=None, rust_timeout=_TICK_MS, yield_on_timeout=True
         ):
-            yield {Path(path) for _, path in batch}
+            yield {_as_named(Path(path), folders) for _, path in batch}
     except OSError as error:
         names = ", ".join(map(str, folders))
         raise InputError(
             f"{names}: cannot be watched ({error}); on Linux, raise fs.inotify.max_user_watches"
         ) from error
+
+
+def _as_named(path: Path, folders: Sequence[Path]) -> Path:
+    """A reported path below the folder as it was named; some systems report it without links."""
+    for folder in folders:
+        real = folder.resolve()
+        if not path.is_relative_to(folder) and path.is_relative_to(real):
+            return folder / path.relative_to(real)
+    return path
 
 
 def _identities(folders: Sequence[Path]) -> dict[Path, tuple[int, int]]:

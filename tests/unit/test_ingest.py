@@ -140,6 +140,39 @@ def test_crash_costs_one_file_of_the_batch(db: Database, folder: Path) -> None:
     assert {result.status for result in results.values()} == {"added"}
 
 
+class PuzzlingPath(type(Path())):  # type: ignore[misc]
+    """A file on which a worker fails in a way that nobody foresaw."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _Puzzle, (str(self),)
+
+
+class _Puzzle:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __fspath__(self) -> str:
+        raise ZeroDivisionError("a puzzle")
+
+
+def test_an_unforeseen_failure_costs_one_file_of_the_batch(db: Database, folder: Path) -> None:
+    files = find_files([folder / "a.mp4", folder / "b.MKV"])
+    files.insert(1, FoundFile(PuzzlingPath(folder / "d.mp4")))
+    results = {Path(r.path).name: r for r in add_files(db, files, AddOptions(jobs=2))}
+    puzzle = results.pop("d.mp4")
+    assert puzzle.status == "failed"
+    assert (puzzle.error or "").startswith(f"{folder / 'd.mp4'}: unexpected ZeroDivisionError")
+    assert "a puzzle" in (puzzle.error or "")
+    assert "VCDB_DEBUG" in (puzzle.error or "")
+    assert {name: result.status for name, result in results.items()} == {
+        "a.mp4": "added",
+        "b.MKV": "added",
+    }
+
+
 def test_stopping_keeps_what_was_told_and_the_next_call_goes_on(db: Database, folder: Path) -> None:
     files = find_files([folder], ["d.mp4"])
     work = add_files(db, files, AddOptions(jobs=1))

@@ -25,7 +25,7 @@ from vcdb.errors import BaseNotFoundError, UsageError
 if TYPE_CHECKING:
     from vcdb.database import Database
     from vcdb.ingest import AddOptions, FoundFile
-    from vcdb.models import AddResult
+    from vcdb.models import AddResult, AddStatus, Video
 
 app = new_app()
 
@@ -54,7 +54,7 @@ def add(
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", min=1, help="Files indexed at a time; else one per core.", show_default=False
+            "--jobs", min=1, help="Processes that index; else one per core.", show_default=False
         ),
     ] = None,
     exclude: Annotated[
@@ -66,9 +66,71 @@ def add(
             show_default=False,
         ),
     ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            "--sample",
+            metavar="all|key|FPS",
+            help="Frames to read: all, key frames only, or so many per second.",
+            show_default=False,
+        ),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Keep the folders indexed as they change, until Ctrl-C."),
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Then remove videos of the folders whose file is gone, without asking."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    telemetry: Annotated[
+        Path | None,
+        typer.Option(
+            "--telemetry",
+            metavar="FILE",
+            help="CSV or TSV of this lap's positions, for `vcdb locate` (one video only).",
+            show_default=False,
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAME,...",
+            help="Names of the telemetry's columns where it has no header.",
+            show_default=False,
+        ),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            "--crop",
+            metavar="L,T,R,B",
+            help="Margins of the lap's picture that hide the display, in pixels or per cent; else "
+            "display and bonnet are found.",
+            show_default=False,
+        ),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            "--frames", metavar="A:B", help="First and last frame of the lap.", show_default=False
+        ),
+    ] = None,
+    offset: Annotated[
+        float | None,
+        typer.Option(
+            "--offset",
+            metavar="SECONDS",
+            help="The lap's first frame is so long after the telemetry's first row.",
+            show_default=False,
+        ),
+    ] = None,
     db: BaseOption = None,
     json: JsonOption = False,
 ) -> int:
@@ -78,23 +140,82 @@ def add(
     already in the base is skipped, so an interrupted call is simply repeated. Exit code 3 where a
     file failed or broke off.
 
+    All frames are read. With --sample fewer are: that is faster (key frames most of all), and an
+    answer is only as exact as they lie apart. Its stretch covers the frames that were left out
+    before it, its frame is the nearest one that was read. What is in with fewer frames than
+    --sample asks for is indexed again, what is in with more stays.
+
+    With --watch, new, changed and moved files below the folders are taken up once they have
+    stopped growing. Files that vanish are only marked missing, since a drive may be unplugged;
+    --prune removes them, unless the folder itself is gone or empty.
+
     \b
     Examples:
       vcdb add films
       vcdb add sintel.mkv --title Sintel --tag year=2010
       vcdb add films --exclude '*/extras/*' --jobs 4
+      vcdb add recordings --sample 2
+      vcdb add films --watch
+      vcdb add films --prune
+      vcdb add lap.mp4 --telemetry lap.csv
     """
+    from vcdb.cli.lap_add import add_lap, lap_options
     from vcdb.database import Database
     from vcdb.ingest import AddOptions, find_files
+    from vcdb.sampled import parse_sampling
 
-    options = AddOptions(title=title, tags=parse_tags(tag or []), jobs=jobs)
-    files = find_files(paths, tuple(exclude or ()))
+    options = AddOptions(
+        title=title,
+        tags=parse_tags(tag or []),
+        jobs=jobs,
+        sample=None if sample is None else parse_sampling(sample),
+    )
+    _check_usage(paths, title=title, watch=watch, prune=prune, dry_run=dry_run)
+    lap = lap_options(
+        paths,
+        telemetry,
+        columns=columns,
+        crop=crop,
+        frames=frames,
+        offset_s=offset,
+        other=watch or prune or dry_run or sample is not None,
+    )
+    if lap is not None:
+        with Database(db, create=True) as base:
+            return add_lap(
+                base, paths[0], lap, title=title, tags=parse_tags(tag or []), json=json
+            )
+    leave_out = tuple(exclude or ())
+    files = find_files(paths, leave_out)
     if title is not None and len(files) != 1:
         raise UsageError(f"--title names one file, but there are {len(files)}; add them singly")
+    if watch or prune:
+        # A folder without a video is nothing wrong here.
+        files = [file for file in files if file.path not in _absolute(paths)]
     if dry_run:
-        return _say_what_would_be(files, db, json=json)
+        return _say_what_would_be(files, db, options, paths if prune else [], json=json)
     with Database(db, create=True) as base:
-        return _add_all(base, files, options, json=json)
+        if watch:
+            return _watch(base, paths, files, options, leave_out, prune=prune, json=json)
+        code = _add_all(base, files, options, json=json)
+        if prune and code != INTERRUPTED:
+            _prune(base, paths, json=json)
+        return code
+
+
+def _check_usage(
+    paths: list[Path], *, title: str | None, watch: bool, prune: bool, dry_run: bool
+) -> None:
+    for path in paths if watch or prune else ():
+        if not path.is_dir():
+            option = "--watch" if watch else "--prune"
+            raise UsageError(f"{path}: {option} is for folders, and there is no such folder")
+    if watch and (dry_run or title is not None):
+        raise UsageError("--watch goes neither with --dry-run nor with --title; leave them out")
+
+
+def _absolute(paths: list[Path]) -> list[Path]:
+    return [path.absolute() for path in paths]
 
 
 def parse_tags(words: list[str]) -> dict[str, str]:
@@ -108,7 +229,14 @@ def parse_tags(words: list[str]) -> dict[str, str]:
     return tags
 
 
-def _say_what_would_be(files: list[FoundFile], db: str | None, *, json: bool) -> int:
+def _say_what_would_be(
+    files: list[FoundFile],
+    db: str | None,
+    options: AddOptions,
+    pruned: list[Path],
+    *,
+    json: bool,
+) -> int:
     """Name each file and what `add` would do with it; a base is not made."""
     from vcdb import render
     from vcdb.database import Database, added_result, failed_result
@@ -121,7 +249,9 @@ def _say_what_would_be(files: list[FoundFile], db: str | None, *, json: bool) ->
             base = None
         for file in files:
             started = time.perf_counter()
-            known = base.known(file.path) if base and not file.problem else None
+            known = None
+            if base and not file.problem:
+                known = base.known(file.path, options.sample)
             if file.problem is not None:
                 result = failed_result(file.path, file.problem, started)
                 code = INPUT_FAILED
@@ -130,7 +260,23 @@ def _say_what_would_be(files: list[FoundFile], db: str | None, *, json: bool) ->
             else:
                 result = _unindexed(file.path)
             emit(render.to_json(result) if json else render.add_text(result, dry_run=True))
+        if base and pruned:
+            _prune(base, pruned, json=json, dry_run=True)
     return code
+
+
+def _prune(base: Database, folders: list[Path], *, json: bool, dry_run: bool = False) -> None:
+    """Remove what is gone from the folders, a line on stdout for each."""
+    _tell(base.prune(folders, dry_run=dry_run), "removed", json=json, dry_run=dry_run)
+
+
+def _tell(videos: list[Video], status: AddStatus, *, json: bool, dry_run: bool = False) -> None:
+    from vcdb import render
+    from vcdb.database import added_result
+
+    for video in videos:
+        result = added_result(video, status, time.perf_counter())
+        emit(render.to_json(result) if json else render.add_text(result, dry_run=dry_run))
 
 
 def _unindexed(path: Path) -> AddResult:
@@ -165,3 +311,35 @@ def _add_all(base: Database, files: list[FoundFile], options: AddOptions, *, jso
         finally:
             results.close()
     return code
+
+
+def _watch(
+    base: Database,
+    paths: list[Path],
+    files: list[FoundFile],
+    options: AddOptions,
+    exclude: tuple[str, ...],
+    *,
+    prune: bool,
+    json: bool,
+) -> int:
+    """Add everything, then what changes; ends on Ctrl-C only."""
+    from vcdb.watch import Folders, changes, due_work
+
+    folders = Folders(paths, exclude)
+    folders.handled(file.path for file in files)
+    if _add_all(base, files, options, json=json) == INTERRUPTED:
+        return INTERRUPTED
+    if prune:
+        _prune(base, paths, json=json)
+    _tell(base.mark_missing(paths)[0], "missing", json=json)
+    say(f"watching {', '.join(map(str, paths))}; Ctrl-C ends")
+    try:
+        for due in due_work(folders, changes(_absolute(paths))):
+            if due.files and _add_all(base, list(due.files), options, json=json) == INTERRUPTED:
+                return INTERRUPTED
+            if due.vanished:
+                _tell(base.mark_missing(paths)[0], "missing", json=json)
+    except KeyboardInterrupt:
+        say("no longer watching")
+    return INTERRUPTED
