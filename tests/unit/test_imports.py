@@ -24,11 +24,12 @@ LAYERS = (
     {"search", "course"},
     {"content", "indexing", "sampled", "testing"},
     {"database", "worker", "workers"},
-    {"ingest"},
+    {"ingest", "laps"},
     {"watch"},
     {"samples"},
     {"anatomy", "demo"},
     {"pictures", "render"},
+    {"render_laps"},
     {"cli"},
     {"__main__"},
 )

@@ -13,6 +13,8 @@ from typer.main import get_group
 COMMANDS = {
     "add": "vcdb.cli.add",
     "find": "vcdb.cli.find",
+    "locate": "vcdb.cli.course",
+    "course-csv": "vcdb.cli.course",
     "list": "vcdb.cli.catalogue",
     "show": "vcdb.cli.catalogue",
     "rename": "vcdb.cli.catalogue",

@@ -14,6 +14,8 @@ from vcdb.course.crop import Crop
 from vcdb.errors import CorruptStoreError, FormatVersionError
 
 COURSE_VERSION = 1
+#: Name of a course among the attachments of its video.
+ATTACHMENT = "course"
 _MAX_BYTES = 1 << 32
 _ARRAY = "="
 _KINDS = {"b1", "i1", "i8", "u8", "f2", "f8"}

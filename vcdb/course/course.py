@@ -15,6 +15,7 @@ from vcdb.course.telemetry import Positions, interpolate
 NEAR_M = 30.0
 #: Where telemetry has no metres, a second counts as so many.
 ASSUMED_M_PER_S = 20.0
+SAME_TRACK_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +88,38 @@ class Course:
         return np.asarray(np.interp(along_m, ways, rows), np.float64)
 
 
-def near_rows(
-    courses: Sequence[Course], number: int, along_m: float, radius_m: float
-) -> list[NDArray[np.bool_]]:
-    """Return per course which rows are within ``radius_m`` of a place on course ``number``.
+class Field:
+    """Courses that are searched together; knows which of them are laps of one track."""
 
-    Rows of that course count by the way along it, rows of others by coordinates: two laps of one
-    track are in one system, and places of two tracks seldom coincide.
-    """
-    point_m = courses[number].point_m(along_m)
-    near = []
-    for other, course in enumerate(courses):
-        if other == number:
-            near.append(course.distance_m(course.along_m, along_m) <= radius_m)
-        elif point_m is None or not len(course.points_m):
-            near.append(np.zeros(len(course), bool))
-        else:
-            near.append(np.linalg.norm(course.points_m - point_m, axis=1) <= radius_m)
-    return near
+    def __init__(self, courses: Sequence[Course]) -> None:
+        self.courses = tuple(courses)
+        self._same = [
+            [first is second or _one_track(first, second) for second in self.courses]
+            for first in self.courses
+        ]
+
+    def near_rows(self, number: int, along_m: float, radius_m: float) -> list[NDArray[np.bool_]]:
+        """Return per course which rows are within ``radius_m`` of a place on course ``number``.
+
+        Rows of that course count by the way along it, rows of other laps of the same track by
+        their coordinates; those of other tracks are never near.
+        """
+        point_m = self.courses[number].point_m(along_m)
+        near = []
+        for other, course in enumerate(self.courses):
+            if other == number:
+                near.append(course.distance_m(course.along_m, along_m) <= radius_m)
+            elif point_m is None or not self._same[number][other]:
+                near.append(np.zeros(len(course), bool))
+            else:
+                near.append(np.linalg.norm(course.points_m - point_m, axis=1) <= radius_m)
+        return near
+
+
+def _one_track(first: Course, second: Course) -> bool:
+    """Tell whether most of one course lies on the other: two laps of a track in one system."""
+    if not len(first.points_m) or not len(second.points_m):
+        return False
+    some = first.points_m[:: max(1, len(first) // 100)]
+    apart = np.linalg.norm(some[:, None] - second.points_m[None], axis=2).min(axis=1)
+    return bool(np.mean(apart <= NEAR_M) >= SAME_TRACK_SHARE)

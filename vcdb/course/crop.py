@@ -88,8 +88,8 @@ def _margin(part: str, size_px: int, text: str) -> float:
 
 
 def work_gray(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduce a (height, width, 3) BGR picture to the grey size that fixed edges are sought in."""
-    gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+    """Reduce a BGR or grey picture to the grey size that fixed edges are sought in."""
+    gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY) if bgr.ndim == 3 else bgr
     return np.asarray(
         cv2.resize(gray, (WORK_WIDTH_PX, WORK_HEIGHT_PX), interpolation=cv2.INTER_AREA), np.uint8
     )
@@ -99,14 +99,14 @@ def world_mask(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     """Find the pixels that show the world, from frames spread over a lap.
 
     Args:
-        frames: (height, width, 3) BGR pictures, or already reduced by :func:`work_gray`.
+        frames: (height, width, 3) BGR or (height, width) grey pictures, uint8.
 
     Returns:
         (180, 320) mask, True where the world is seen. All True when there are fewer than 8
         frames or when what is left would be less than 15 % of the picture: then nothing moved,
         and nothing can be told apart.
     """
-    grays = [frame if frame.ndim == 2 else work_gray(frame) for frame in frames]
+    grays = [work_gray(frame) for frame in frames]
     everything = np.ones((WORK_HEIGHT_PX, WORK_WIDTH_PX), bool)
     if len(grays) < MIN_SAMPLES:
         return everything

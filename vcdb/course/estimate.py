@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.course.align import BLOCK, Belief, Lattice
-from vcdb.course.course import NEAR_M, Course, near_rows
+from vcdb.course.course import NEAR_M, Course, Field
 
 BIN_M = 5.0
 RIVAL_MASS = 0.1
@@ -31,20 +31,20 @@ class Estimate:
     rivals: tuple[Estimate, ...] = ()
 
 
-def estimate(lattice: Lattice, courses: Sequence[Course], belief: Belief) -> Estimate:
+def estimate(lattice: Lattice, field: Field, belief: Belief) -> Estimate:
     """Return the likeliest place: the mean of the probability around the densest stretch.
 
-    ``courses`` are those of the lattice. Where nothing is left of any place, the first course's
+    ``field`` has the lattice's courses. Where nothing is left of any place, the first course's
     start is returned with probability 0.
     """
     anywhere = 1 - belief.nowhere
-    masses = [_mass_of(lattice, number, belief) for number in range(len(courses))]
+    masses = [_mass_of(lattice, number, belief) for number in range(len(field.courses))]
     found: list[Estimate] = []
     while len(found) <= MAX_RIVALS:
-        places = [_densest(course, *masses[number]) for number, course in enumerate(courses)]
+        places = [_densest(course, *masses[number]) for number, course in enumerate(field.courses)]
         number = int(np.argmax([mass for _, mass in places]))
         along_m = places[number][0]
-        here = _take(courses, masses, number, along_m)
+        here = _take(field, masses, number, along_m)
         if found and here < RIVAL_MASS:
             break
         found.append(Estimate(number, along_m, min(here, 1.0), anywhere))
@@ -52,15 +52,15 @@ def estimate(lattice: Lattice, courses: Sequence[Course], belief: Belief) -> Est
 
 
 def _take(
-    courses: Sequence[Course],
+    field: Field,
     masses: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
     number: int,
     along_m: float,
 ) -> float:
     """Return the probability near a place, on all laps, and clear it somewhat further around."""
     total = 0.0
-    near = near_rows(courses, number, along_m, NEAR_M)
-    around = near_rows(courses, number, along_m, 2 * NEAR_M)
+    near = field.near_rows(number, along_m, NEAR_M)
+    around = field.near_rows(number, along_m, 2 * NEAR_M)
     for course, (cells_m, mass), rows, wide_rows in zip(courses, masses, near, around, strict=True):
         row = np.rint(course.place_of(cells_m)).astype(np.int64) % len(course)
         total += float(mass[rows[row]].sum())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.course.course import Course
+from vcdb.course.course import Course, Field
 from vcdb.course.crop import Crop
 from vcdb.course.dhash import dhash, nearest
 from vcdb.course.similar import Peak, Searched, peaks
@@ -91,6 +91,7 @@ class Locator:
                 "vcdb add LAP.mp4 --telemetry LAP.csv"
             )
         self.laps = tuple(laps)
+        self.field = Field([lap.course for lap in laps])
         self._searched: list[Searched] | None = None
 
     @property
@@ -140,7 +141,7 @@ class Locator:
         if not any(values.any() for values in scores):
             reason = "too little detail outside the display"
             return Location("not_found", None, 0.0, reason=reason)
-        found = peaks(self.courses, scores, MAX_PLACES + 1)
+        found = peaks(self.field, scores, MAX_PLACES + 1)
         elsewhere = found[1].similarity if len(found) > 1 else -1.0
         best = found[0].similarity
         judgement = judge_scene(best, elsewhere)

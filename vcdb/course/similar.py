@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.course.course import NEAR_M, Course, near_rows
+from vcdb.course.course import NEAR_M, Course, Field
 from vcdb.course.view import Normaliser, Views, normalise, normaliser, sample, variant_maps
 
 CLOSE_LOOKS = 160
@@ -60,9 +60,7 @@ class Peak:
     similarity: float
 
 
-def peaks(
-    courses: Sequence[Course], scores: Sequence[NDArray[np.float32]], count: int
-) -> list[Peak]:
+def peaks(field: Field, scores: Sequence[NDArray[np.float32]], count: int) -> list[Peak]:
     """Return the most similar places, best first, each well apart from those before it."""
     left = [values.copy() for values in scores]
     found: list[Peak] = []
@@ -72,24 +70,24 @@ def peaks(
         similarity = float(left[number][row])
         if similarity <= -1:
             break
-        course = courses[number]
+        course = field.courses[number]
         found.append(Peak(number, _between(course, scores[number], row), similarity))
-        near = near_rows(courses, number, float(course.along_m[row]), MIN_ELSEWHERE_M)
+        near = field.near_rows(number, float(course.along_m[row]), MIN_ELSEWHERE_M)
         for values, rows in zip(left, near, strict=True):
             values[rows] = -1
     return found
 
 
 def similarities_at(
-    courses: Sequence[Course], scores: Sequence[NDArray[np.float32]], number: int, along_m: float
+    field: Field, scores: Sequence[NDArray[np.float32]], number: int, along_m: float
 ) -> tuple[float, float]:
     """Return how like a scene is to a place on course ``number``, and to the best elsewhere."""
-    course = courses[number]
+    course = field.courses[number]
     place = float(course.place_of(np.array([along_m]))[0])
     row, share = int(place), place - int(place)
     beside = (row + 1) % len(course) if course.closes else min(row + 1, len(course) - 1)
     here = float(scores[number][row] * (1 - share) + scores[number][beside] * share)
-    near = near_rows(courses, number, along_m, MIN_ELSEWHERE_M)
+    near = field.near_rows(number, along_m, MIN_ELSEWHERE_M)
     elsewhere = [
         float(values[~rows].max(initial=-1.0)) for values, rows in zip(scores, near, strict=True)
     ]

@@ -81,23 +81,28 @@ class Tracker:
         self.locator = locator
         self.lattice = Lattice(locator.courses)
 
-    def locate_sequence(self, scenes: Sequence[Scene]) -> Location:
+    def locate_sequence(self, scenes: Iterable[Scene]) -> Location:
         """Place the last of consecutive scenes by all of them.
 
         Raises:
             UsageError: no scenes.
             QueryError: a picture of other proportions than every lap.
         """
-        if not scenes:
-            raise UsageError("a sequence needs at least one frame")
         looker = _Looker(self)
-        looks = [looker.look(scene) for scene in scenes]
-        times_s = [scene.at_s for scene in scenes if scene.at_s is not None]
+        looks: list[_Look] = []
+        times_s: list[float] = []
+        for scene in scenes:
+            far = not times_s or (scene.at_s or 0.0) - times_s[-1] >= MIN_LOOK_S
+            if scene.at_s is None or far:
+                looks.append(looker.look(scene))
+                times_s += [] if scene.at_s is None else [scene.at_s]
+        if not looks:
+            raise UsageError("a sequence needs at least one frame")
         clocks = [times_s]
-        if len(times_s) < len(scenes):
+        if len(times_s) < len(looks):
             period_s = float(np.median([course.period_s for course in self.locator.courses]))
             steps_s = [period_s * factor for factor in ASSUMED_PERIODS]
-            clocks = [[number * step_s for number in range(len(scenes))] for step_s in steps_s]
+            clocks = [[number * step_s for number in range(len(looks))] for step_s in steps_s]
         runs = [self._run(looks, clock) for clock in clocks]
         best = max(runs, key=lambda run: sum(step.belief.evidence for step in run))
         return self._location(self._revised(best))
@@ -162,10 +167,10 @@ class Tracker:
         return [self._known(step, belief) for step, belief in zip(steps, beliefs, strict=True)]
 
     def _known(self, step: _Step, belief: Belief) -> _Known:
-        found = estimate(self.lattice, self.locator.courses, belief)
+        found = estimate(self.lattice, self.locator.field, belief)
         if step.look is None:
             return _Known(step.at_s, found, None)
-        odds = similarities_at(self.locator.courses, step.look.scores, found.course, found.along_m)
+        odds = similarities_at(self.locator.field, step.look.scores, found.course, found.along_m)
         return _Known(step.at_s, found, min(max(log_odds(*odds), -MAX_LOG_ODDS), MAX_LOG_ODDS))
 
     def _points(

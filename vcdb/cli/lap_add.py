@@ -1,0 +1,82 @@
+"""The part of ``vcdb add`` that links a lap to its telemetry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vcdb.cli.edge import DONE, INPUT_FAILED, emit, say
+from vcdb.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from vcdb.database import Database
+    from vcdb.laps import LapOptions
+
+
+def lap_options(
+    paths: Sequence[Path],
+    telemetry: Path | None,
+    *,
+    columns: str | None,
+    crop: str | None,
+    frames: str | None,
+    offset_s: float | None,
+    other: bool,
+) -> LapOptions | None:
+    """What the options say of a lap; None without ``--telemetry``.
+
+    ``other``: options that do not go with a lap were given. Raises UsageError.
+    """
+    if telemetry is None:
+        if not all(value is None for value in (columns, crop, frames, offset_s)):
+            raise UsageError("--columns, --crop, --frames and --offset go with --telemetry FILE")
+        return None
+    from vcdb.laps import AUTO, LapOptions, parse_span
+
+    if len(paths) != 1 or not paths[0].is_file() or other:
+        raise UsageError(
+            "--telemetry links one video file to its telemetry; name that one file, and leave out "
+            "--watch, --prune, --dry-run and --sample"
+        )
+    names = None if columns is None else tuple(name.strip() for name in columns.split(","))
+    span = parse_span(frames, offset_s or 0.0)
+    return LapOptions(telemetry, names, crop or AUTO, span)
+
+
+def add_lap(
+    base: Database,
+    path: Path,
+    options: LapOptions,
+    *,
+    title: str | None,
+    tags: dict[str, str],
+    json: bool,
+) -> int:
+    """Index a video and its course; the line on stdout comes when both are stored."""
+    from vcdb import render
+    from vcdb.database import failed_result
+    from vcdb.laps import add_course, index_lap, read_table
+
+    started = time.perf_counter()
+    file = path.absolute()
+    try:
+        # Before the video, so that a bad table leaves nothing half added.
+        table = read_table(options)
+        course = index_lap(file, table, options)
+    except InputError as error:
+        result = failed_result(file, str(error), started)
+    else:
+        result = base.add(file, title=title, tags=tags)
+        if result.video_id is not None:
+            add_course(base, result.video_id, course)
+            for note in table.telemetry.notes:
+                say(note)
+            if table.telemetry.rows < len(course):
+                say(
+                    f"{options.telemetry}: {table.telemetry.rows} rows for {len(course)} frames; "
+                    "positions between rows are interpolated"
+                )
+    emit(render.to_json(result) if json else render.add_text(result))
+    return INPUT_FAILED if result.status in ("failed", "partial") else DONE
