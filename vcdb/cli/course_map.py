@@ -71,7 +71,14 @@ class MapSheet:
 
     def save(self) -> None:
         """Write the file. Raises InputError where that fails."""
-        picture = draw_map(self._courses_m, self._points, caption=self._caption, pairs=self._pairs)
+        # Tracks may lie across one another; only those with a place on them are of interest.
+        shown = [points_m for lap, points_m in self._courses_m.items() if lap in self._used]
+        picture = draw_map(
+            shown or list(self._courses_m.values()),
+            self._points,
+            caption=self._caption,
+            pairs=self._pairs,
+        )
         encoded, data = cv2.imencode(".png", picture)
         try:
             if not encoded:

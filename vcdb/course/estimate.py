@@ -61,7 +61,9 @@ def _take(
     total = 0.0
     near = field.near_rows(number, along_m, NEAR_M)
     around = field.near_rows(number, along_m, 2 * NEAR_M)
-    for course, (cells_m, mass), rows, wide_rows in zip(courses, masses, near, around, strict=True):
+    for course, (cells_m, mass), rows, wide_rows in zip(
+        field.courses, masses, near, around, strict=True
+    ):
         row = np.rint(course.place_of(cells_m)).astype(np.int64) % len(course)
         total += float(mass[rows[row]].sum())
         mass[wide_rows[row]] = 0
