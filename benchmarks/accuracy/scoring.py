@@ -40,9 +40,14 @@ def is_right_time(match: Match, true_s: float, frame_s: float) -> bool:
 
 
 def is_exact_time(match: Match, true_s: float, frame_s: float) -> bool:
-    """Within one frame, or inside the reported stretch however long it is."""
-    within = abs(match.at_s - true_s) <= frame_s * 1.01
-    return within or match.start_s - 1e-6 <= true_s <= match.end_s + 1e-6
+    """Within one frame, or inside the reported stretch however long it is.
+
+    Where a shot recurs in the film, the other places of the match count as well.
+    """
+    return any(
+        abs(one.at_s - true_s) <= frame_s * 1.01 or one.start_s - 1e-6 <= true_s <= one.end_s + 1e-6
+        for one in (match, *match.places)
+    )
 
 
 def right_match(answer: Answer, right_paths: Sequence[str]) -> Match | None:

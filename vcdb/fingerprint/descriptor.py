@@ -21,6 +21,8 @@ FINGERPRINT_VERSION = 1
 
 #: Below this deviation of the 32 chosen cells (of 255) a picture has too little detail to tell.
 PLAIN_DEVIATION = 4.0
+#: Stored frames are plain somewhat later, so that one whose copy has just enough detail is there.
+_STORED_PLAIN_DEVIATION = 3.6
 
 MISSING = -128
 CODES = 3 * CELLS
@@ -57,7 +59,7 @@ class Descriptors(NamedTuple):
     @property
     def is_plain(self) -> NDArray[np.bool_]:
         """(n,), True where the picture has too little detail to be told from others."""
-        return deviation_of(self.deviation) < PLAIN_DEVIATION
+        return deviation_of(self.deviation) < _STORED_PLAIN_DEVIATION
 
 
 def concatenate(parts: list[Descriptors]) -> Descriptors:

@@ -26,12 +26,14 @@ _BLOCKS_PER_RUNG = 8
 #: differs from the query by no more than this beyond the best difference.
 _FOLLOWED_BLOCKS = 6
 _SAME_SCENE = 0.06
+#: How far a stretch may reach back into the run before; longer than runs of moving scenes are.
+_REACH_BACK_US = 250_000
 #: A difference that no evidence could outweigh; and a difference and a probability that together
 #: end the search.
 _WORST = 0.45
 _SURE_DIFFERENCE, _SURE = 0.15, 0.995
 #: Within a video, neighbouring runs whose difference is this close to the best look the same.
-_SAME_LOOK = 0.003
+_SAME_LOOK = 0.007
 
 
 class _Compared(NamedTuple):
@@ -168,10 +170,22 @@ def _stretch(
         run=block * BLOCK_RUNS + row,
         frame=int(runs.frame_edges[row]),
         at_us=int(runs.edges_us[row]),
-        start_us=int(runs.edges_us[start]),
+        start_us=_start_us(runs, measured, row, start),
         end_us=int(runs.edges_us[stop]),
         variant=variant,
     )
+
+
+def _start_us(runs: RunTable, measured: Differences, row: int, start: int) -> int:
+    """Where the stretch from run ``start`` on begins, in microseconds.
+
+    A run is compared by its first frame, so later frames of the run before may be nearer to this
+    one's: they are found here, where the scene goes on.
+    """
+    begin = int(runs.edges_us[start])
+    if start == 0 or measured.whole[start - 1] > measured.whole[row] + _SAME_SCENE:
+        return begin
+    return max(int(runs.edges_us[start - 1]), begin - _REACH_BACK_US)
 
 
 def _local_minima(values: Floats) -> NDArray[np.intp]:

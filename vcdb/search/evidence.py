@@ -14,10 +14,18 @@ from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels
 from vcdb.search.difference import Differences
+
+#: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
+#: the probability it has at least.
+_SAME_DIFFERENCE = 0.06
+_AGREEING = [6, 7, 8, 9]
+_ROUNDING = np.array([0.07, 0.2, 0.2, 0.3])
+_UNALTERED = 0.99
 
 FEATURES = (
     "difference",
@@ -107,4 +115,11 @@ def probabilities(features: Floats) -> Floats:
     fitted = model()
     score = ((features - fitted.mean) / fitted.scale) @ fitted.weights + fitted.bias
     probability: Floats = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
-    return probability
+    return np.where(_unaltered(features), np.maximum(probability, _UNALTERED), probability)
+
+
+def _unaltered(features: Floats) -> NDArray[np.bool_]:
+    """Where all that is stored agrees within rounding: the very frame, however little it says."""
+    within: NDArray[np.bool_] = (np.abs(features[:, _AGREEING]) <= _ROUNDING).all(axis=1)
+    near: NDArray[np.bool_] = (features[:, :2] <= np.log(_SAME_DIFFERENCE + 0.01)).all(axis=1)
+    return np.logical_and(within, near)
