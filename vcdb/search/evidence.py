@@ -120,6 +120,6 @@ def probabilities(features: Floats) -> Floats:
 
 def _unaltered(features: Floats) -> NDArray[np.bool_]:
     """Where all that is stored agrees within rounding: the very frame, however little it says."""
-    within: NDArray[np.bool_] = (np.abs(features[:, _AGREEING]) <= _ROUNDING).all(axis=1)
-    near: NDArray[np.bool_] = (features[:, :2] <= np.log(_SAME_DIFFERENCE + 0.01)).all(axis=1)
-    return np.logical_and(within, near)
+    level = np.abs(features[:, _AGREEING]) <= _ROUNDING
+    near = features[:, :2] <= np.log(_SAME_DIFFERENCE + 0.01)
+    return np.asarray(np.concatenate([level, near], axis=1).all(axis=1))
