@@ -12,6 +12,9 @@ from vcdb.media.colour import ColourSpec
 
 Plane = npt.NDArray[Any]
 
+_FULL_RANGE = np.arange(256, dtype=np.uint8)
+_LIMITED_RANGE = np.rint(np.clip((np.arange(256) - 16) * (255 / 219), 0, 255)).astype(np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
@@ -75,11 +78,9 @@ class Frame:
         A copy, in coded orientation.
         """
         plane = self.planes[1 if self.colour.layout == "rgb" else 0][::step, ::step]
-        scale = float(1 << (self.colour.bit_depth - 8))
-        black, white = (0.0, 255.0) if self.colour.full_range else (16.0, 235.0)
-        levels = (plane.astype(np.float32) / scale - black) * (255.0 / (white - black))
-        luma: npt.NDArray[np.uint8] = np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)
-        return luma
+        if self.colour.bit_depth > 8:
+            plane = (plane >> (self.colour.bit_depth - 8)).astype(np.uint8)
+        return _FULL_RANGE[plane] if self.colour.full_range else _LIMITED_RANGE[plane]
 
 
 @dataclass(frozen=True, slots=True)
