@@ -182,9 +182,7 @@ def add(
     )
     if lap is not None:
         with Database(db, create=True) as base:
-            return add_lap(
-                base, paths[0], lap, title=title, tags=parse_tags(tag or []), json=json
-            )
+            return add_lap(base, paths[0], lap, title=title, tags=parse_tags(tag or []), json=json)
     leave_out = tuple(exclude or ())
     files = find_files(paths, leave_out)
     if title is not None and len(files) != 1:
