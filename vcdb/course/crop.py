@@ -24,6 +24,7 @@ MIN_SAMPLES = 8
 # any camera leave a wide gap here: edges of the world stay below a half.
 MIN_PERSISTENCE = 0.6
 MIN_GRADIENT = 1.5  # levels of 255 a pixel: below this a gradient is noise of the encoder
+MIN_MOTION = 2.0  # levels of 255, mean deviation of a pixel over time: else nothing moves
 CLOSE_PX = 7
 MIN_FIXED_SIDE_PX = 3  # thinner is a stretch of level horizon
 MIN_WORLD_SHARE = 0.15
@@ -103,14 +104,16 @@ def world_mask(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_]:
 
     Returns:
         (180, 320) mask, True where the world is seen. All True when there are fewer than 8
-        frames or when what is left would be less than 15 % of the picture: then nothing moved,
-        and nothing can be told apart.
+        frames, when nothing moves, and when less than 15 % of the picture would be left.
     """
     grays = [work_gray(frame) for frame in frames]
     everything = np.ones((WORK_HEIGHT_PX, WORK_WIDTH_PX), bool)
     if len(grays) < MIN_SAMPLES:
         return everything
-    fixed_gradient, mean_gradient = _gradients(np.stack(grays))
+    stack = np.stack(grays)
+    if float(stack.std(axis=0).mean()) < MIN_MOTION:
+        return everything
+    fixed_gradient, mean_gradient = _gradients(stack)
     persistent = (fixed_gradient > MIN_PERSISTENCE * (mean_gradient + 1)) & (
         fixed_gradient > MIN_GRADIENT
     )

@@ -118,10 +118,11 @@ class Locator:
         Raises:
             QueryError: a picture of other proportions than every lap.
         """
+        all_searched = self.searched
         self._check_shape(bgr)
         base = base_picture(bgr)
         scores = []
-        for searched in self.searched:
+        for searched in all_searched:
             variants = searched.variants(base)
             plain = detail(base, searched.normaliser) < MIN_DETAIL
             empty = np.zeros(len(searched.course), np.float32)

@@ -26,6 +26,7 @@ GAP_STEPS = 10
 GAP_S = 1.0
 # A column that falls by most of its range while it else only grows starts anew at the line.
 RESET_SHARE = 0.5
+MIN_RESET_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +193,7 @@ def _resets(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the rows after which a column that else only grows starts anew."""
     steps = np.diff(values)
     span = float(values.max() - values.min())
-    drops = np.flatnonzero(steps < -RESET_SHARE * span) if span else np.zeros(0, np.int64)
+    if len(steps) < MIN_RESET_STEPS or not span:
+        return np.zeros(0, np.int64)
+    drops = np.flatnonzero(steps < -RESET_SHARE * span)
     return drops if np.all(np.delete(steps, drops) >= -0.01 * span) else drops[:0]

@@ -23,6 +23,7 @@ AMBIGUOUS_SIMILARITY = 0.86
 #: A place is listed beside the best when it misses likeness by at most this factor.
 RIVAL_CONTRAST = 0.35
 MAX_SIMILARITY = 0.99
+MAX_FITTED_SIMILARITY = 0.95
 #: A sequence is judged by the scenes of so many seconds, half before and half after.
 WITNESS_S = 4.0
 MAX_LOG_ODDS = 8.0
@@ -55,7 +56,8 @@ def log_odds(best: float, elsewhere: float) -> float:
         elsewhere: similarity to the best place that is not near it.
     """
     best = min(best, MAX_SIMILARITY)
-    lack = -float(np.log(1 - best))
+    # Beyond the scenes that the weights were fitted on, likeness alone must not be enough.
+    lack = -float(np.log(1 - min(best, MAX_FITTED_SIMILARITY)))
     ratio = float(np.log((1 - min(elsewhere, MAX_SIMILARITY)) / (1 - best)))
     return _WEIGHT_SIMILARITY * lack + _WEIGHT_CONTRAST * ratio + _OFFSET
 

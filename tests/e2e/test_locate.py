@@ -1,0 +1,164 @@
+"""Courses from the command line: a lap with telemetry in, places out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.e2e.conftest import Vcdb
+from tests.lap_maker import LENGTH_M, apart_m, lap_telemetry, look, make_track
+from vcdb.media.encode import write_video
+
+TRACK = make_track(7)
+ALONG_M = np.arange(0, LENGTH_M, 3.0)
+DRIVEN_M = 200 + np.arange(60) * 3.6
+
+
+@pytest.fixture(scope="module")
+def laps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with lap.mp4, lap.csv, run.mp4 of another car, and its run.csv."""
+    folder = tmp_path_factory.mktemp("laps")
+    for name, along_m, view in (
+        ("lap", ALONG_M, {}),
+        ("run", DRIVEN_M, {"aside_m": 1.0, "car": 1}),
+    ):
+        write_video(folder / f"{name}.mp4", (look(TRACK, at, **view) for at in along_m), rate=10)
+        telemetry = lap_telemetry(along_m)
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(telemetry.names)
+            columns = [*telemetry.numbers.values(), *telemetry.texts.values()]
+            rows.writerows(zip(*columns, strict=True))
+    for number in range(30, 36):
+        cv2.imwrite(
+            str(folder / f"{number}.png"), look(TRACK, DRIVEN_M[number], aside_m=1.0, car=1)
+        )
+    return folder
+
+
+@pytest.fixture
+def indexed(vcdb: Vcdb, laps: Path) -> Vcdb:
+    done = vcdb("add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", "--json")
+    assert done.code == 0, done.err
+    assert done.records[0]["status"] == "added"
+    return vcdb
+
+
+def test_one_scene(indexed: Vcdb, laps: Path, tmp_path: Path) -> None:
+    done = indexed("locate", laps / "30.png", "--json", "--map", tmp_path / "map.png")
+    assert done.code == 0, done.err
+    answer = done.records[0]
+    assert answer["verdict"] == "found"
+    assert (answer["video_id"], answer["title"]) == (1, "lap")
+    assert list(answer["position"]) == [
+        "time_s",
+        "x_m",
+        "y_m",
+        "distance_m",
+        "heading_deg",
+        "sector",
+    ]
+    assert apart_m(answer["position"]["distance_m"], DRIVEN_M[30]) < 5
+    assert answer["frame"] == pytest.approx(DRIVEN_M[30] / 3, abs=2)
+    assert cv2.imread(str(tmp_path / "map.png")).shape[1] == 1200
+    text = indexed("locate", laps / "30.png").out
+    assert "found (confidence" in text
+    assert "lap at 0:00:" in text
+
+
+def test_a_sequence_of_stills_and_a_clip(indexed: Vcdb, laps: Path) -> None:
+    stills = [laps / f"{number}.png" for number in range(30, 36)]
+    for queries, true_m in ((stills, DRIVEN_M[35]), ([laps / "run.mp4"], DRIVEN_M[-1])):
+        done = indexed("locate", "--sequence", *queries, "--json")
+        assert len(done.records) == 1, done.err
+        assert apart_m(done.records[0]["position"]["distance_m"], true_m) < 8
+
+
+def test_track_a_whole_run(indexed: Vcdb, laps: Path, tmp_path: Path) -> None:
+    done = indexed(
+        "locate",
+        "--track",
+        laps / "run.mp4",
+        "--json",
+        "--truth",
+        laps / "run.csv",
+        "--map",
+        tmp_path / "map.png",
+    )
+    assert [point["frame"] for point in done.records] == list(range(len(DRIVEN_M)))
+    assert set(done.records[0]) >= {"frame", "at_s", "verdict", "position", "confidence"}
+    errors_m = [
+        apart_m(point["position"]["distance_m"], true_m)
+        for point, true_m in zip(done.records, DRIVEN_M, strict=True)
+    ]
+    assert max(errors_m) < 30
+    assert (tmp_path / "map.png").exists()
+    table = list(csv.DictReader(io.StringIO(indexed("locate", "--track", laps / "run.mp4").out)))
+    assert len(table) == len(DRIVEN_M)
+    assert table[0]["sector"].startswith("S")
+
+
+def test_the_table_of_a_course_is_a_course_again(indexed: Vcdb, laps: Path, tmp_path: Path) -> None:
+    done = indexed("course-csv", "1")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert len(rows) == len(ALONG_M)
+    assert list(rows[0])[:3] == ["frame", "hash", "time_s"]
+    table = tmp_path / "table.csv"
+    kept = [{name: row[name] for name in ("frame", "hash", "x_m", "y_m")} for row in rows[10:60]]
+    kept[3]["hash"] = "0123456789abcdef"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(kept[0]))
+        writer.writeheader()
+        writer.writerows(kept)
+    again = indexed("add", laps / "lap.mp4", "--telemetry", table, "--json")
+    assert again.records[0]["status"] == "already"
+    answer = indexed("locate", "--hash", "0123456789abcdef", "--json").records[0]
+    assert (answer["frame"], answer["distance_bits"], answer["ties"]) == (13, 0, [])
+    assert set(answer["position"]) == {"x_m", "y_m", "frame"}
+
+
+def test_dhash_under_an_explicit_crop(indexed: Vcdb, laps: Path) -> None:
+    crop = ("--crop", "70,10,10,60")
+    indexed("add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", *crop)
+    done = indexed("locate", "--method", "dhash", "--json", laps / "30.png")
+    assert done.records[0]["distance_bits"] <= 12
+    same = indexed("locate", "--method", "dhash", "--json", *crop, laps / "30.png")
+    assert same.records[0]["frame"] == done.records[0]["frame"]
+
+
+def test_bad_input_is_a_sentence(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None:
+    table = tmp_path / "bad.csv"
+    table.write_text("time_s,x_m\n0,1\n2,2\n1,3\n")
+    done = vcdb("add", laps / "lap.mp4", "--telemetry", table, "--json")
+    assert done.code == 3
+    assert "runs backwards" in json.loads(done.out)["error"]
+    assert vcdb("list", "--json").out == "", "nothing half added"
+    for arguments, sentence in (
+        (["locate", laps / "30.png"], "no lap with telemetry"),
+        (["locate"], "name either images"),
+        (["locate", "--hash", "xyz"], "no lap with telemetry"),
+        (["add", laps, "--telemetry", table], "links one video file"),
+        (["add", laps / "lap.mp4", "--crop", "1,1,1,1"], "go with --telemetry"),
+        (["add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", "--frames", "9"], "FIRST:LAST"),
+    ):
+        done = vcdb(*arguments)
+        assert done.code == 2, done.err
+        assert sentence in done.err
+        assert "Traceback" not in done.err
+
+
+def test_another_shape_is_a_sentence(indexed: Vcdb, tmp_path: Path) -> None:
+    cv2.imwrite(
+        str(tmp_path / "square.png"),
+        np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8),
+    )
+    done = indexed("locate", tmp_path / "square.png", "--json")
+    assert done.code == 3
+    assert done.records[0]["verdict"] == "error"
+    assert "200×200" in done.records[0]["error"]
