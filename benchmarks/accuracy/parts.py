@@ -55,21 +55,23 @@ def self_part(index: Index, clips: Sequence[str]) -> Asked:
     with index.base(clips) as database:
         for clip in clips:
             path = index.corpus.path(clip)
+            film = index.corpus.film(clip)
+            same = [str(index.corpus.path(one)) for one in clips if index.corpus.film(one) == film]
             frame_s = 1 / database.videos(str(path))[0].frame_rate
             for frame in query_frames(path, STEP):
                 if frame.plain:
                     plain += 1
                     continue
                 answer = database.find(frame.bgr)
-                match = right_match(answer, [str(path)])
-                right_time = match and is_exact_time(match, frame.at_s, frame_s)
+                own = right_match(answer, [str(path)])
+                right_time = own and is_exact_time(own, frame.at_s, frame_s)
                 rows.append(
                     _row(
                         clip,
                         clip,
                         frame,
                         answer,
-                        right_film=match is not None,
+                        right_film=right_match(answer, same) is not None,
                         right_time=right_time,
                     )
                 )

@@ -85,7 +85,8 @@ def test_the_stretch_covers_the_frames_that_were_left_out(
             found += 1
             assert match.start_s <= number / RATE < match.end_s
             assert match.frame / RATE == match.at_s
-    assert found >= (10 if sample == "key" else 60)
+    # At least what was read: five key frames, or fifty frames of the ten seconds.
+    assert found >= (5 if sample == "key" else 50)
 
 
 def test_a_finer_sampling_replaces_a_coarser_one(db: Database, film: Path) -> None:
