@@ -44,7 +44,9 @@ def main(arguments: list[str]) -> None:
         raw += [{"part": part, **asdict(row)} for row in asked.rows]
     print(table(summary))
     parameters = {"corpus": chosen.corpus.name, "seed": chosen.seed}
-    report("accuracy", summary, as_json=chosen.json, parameters=parameters, raw=raw)
+    # A single part must not overwrite what the others gave.
+    name = "-".join(["accuracy", *(chosen.part or [])])
+    report(name, summary, as_json=chosen.json, parameters=parameters, raw=raw)
 
 
 def _summary(part: str, asked: Asked) -> dict[str, Any]:
