@@ -21,6 +21,7 @@ from vcdb.course.telemetry_csv import is_hash, read_telemetry
 from vcdb.database import Database
 from vcdb.errors import InputError, UsageError
 from vcdb.media.display import displayed
+from vcdb.media.frame import Frame
 from vcdb.media.image import read_image
 from vcdb.media.moments import Moments
 from vcdb.media.video import VideoReader, open_video
@@ -110,7 +111,21 @@ def _world(reader: VideoReader, span: Span) -> NDArray[np.bool_]:
 
 def _lap_frames(reader: VideoReader) -> Iterator[LapFrame]:
     for frame in reader.frames():
-        yield LapFrame(frame.index, frame.at_s, displayed(frame))
+        yield LapFrame(frame.index, frame.at_s, lap_picture(frame))
+
+
+def lap_picture(frame: Frame) -> NDArray[np.uint8]:
+    """Return a frame's picture, (height, width, 3) BGR, as most programs would have made it.
+
+    So hashes agree with those that others took of frames that FFmpeg or OpenCV decoded; where
+    colours are not plain, or samples not square, the picture as displayed.
+    """
+    plain = frame.colour.transfer == "sdr" and frame.sample_aspect == 1
+    if not plain or frame.common_bgr is None:
+        return displayed(frame)
+    bgr = frame.common_bgr()
+    turns = -(frame.rotation_deg // 90)
+    return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
 
 
 def _with_hashes(course: Course, table: LapTable) -> Course:
@@ -139,7 +154,7 @@ def clip_scenes(path: str | Path) -> Iterator[Scene]:
     """Return the frames of a clip as scenes. Raises InputError."""
     with open_video(path, threads=0) as reader:
         for frame in reader.frames():
-            yield Scene(frame.index, frame.at_s, partial(displayed, frame))
+            yield Scene(frame.index, frame.at_s, partial(lap_picture, frame))
 
 
 def parse_query_crop(text: str | None, width_px: int, height_px: int) -> Crop | None:

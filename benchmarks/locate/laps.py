@@ -15,8 +15,7 @@ from vcdb.course.course import Course
 from vcdb.course.crop import Crop
 from vcdb.course.dhash import dhash
 from vcdb.course.telemetry import interpolate
-from vcdb.laps import LapOptions, index_lap, read_table
-from vcdb.media.display import displayed
+from vcdb.laps import LapOptions, index_lap, lap_picture, read_table
 from vcdb.media.video import open_video
 
 #: Margins of the article, for pictures of 1280×720.
@@ -49,7 +48,7 @@ class LapFile:
         kept = []
         with open_video(self.path, threads=0) as reader:
             for frame in reader.frames():
-                bgr = displayed(frame)
+                bgr = lap_picture(frame)
                 small = cv2.resize(bgr, KEPT_SIZE, interpolation=cv2.INTER_AREA)
                 _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 97])
                 kept.append((frame.at_s, data, dhash(ARTICLE_CROP.cut(bgr))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,9 @@ class Frame:
     displayed frame. ``planes`` are 2-D arrays, uint8 or uint16, ordered as ``colour.layout``
     says; chroma planes may be smaller than ``width`` × ``height`` (rounded up). They are views of
     the decoder's buffers: copy what must outlive the next frame.
+    ``common_bgr``, where there is a decoder, gives (height, width, 3) BGR as FFmpeg's own
+    conversion makes it, and with it most programs: BT.601 where the file states no matrix, sizes
+    and orientation as coded. It must be called before the next frame is asked for.
     """
 
     index: int
@@ -66,6 +70,7 @@ class Frame:
     sample_aspect: float = 1.0
     rotation_deg: int = 0
     key: bool = False
+    common_bgr: Callable[[], npt.NDArray[np.uint8]] | None = None
 
     @property
     def aspect(self) -> float:

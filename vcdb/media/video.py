@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -337,6 +338,7 @@ class VideoReader:
             self.info.sample_aspect,
             self.info.rotation_deg,
             bool(decoded.key_frame),
+            partial(_common_bgr, decoded),
         )
 
     def _stamps(self, count: int) -> list[int]:
@@ -411,3 +413,7 @@ class VideoReader:
                         at_s = float(packet.pts * packet.time_base) - origin_s
                         last_s = at_s if last_s is None else max(last_s, at_s)
         return last_s
+
+
+def _common_bgr(decoded: VideoFrame) -> npt.NDArray[np.uint8]:
+    return np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
