@@ -19,7 +19,6 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
 from vcdb.media.image import read_image
 from vcdb.models import AddResult, Answer, Explanation, Finding, Stats, Video
 from vcdb.sampled import is_finer, recorded
-from vcdb.search.finder import Finder
 from vcdb.store.base import NewVideo, Store
 from vcdb.store.codec import FORMAT_VERSION
 from vcdb.store.lmdb_store import LmdbStore
@@ -196,10 +195,14 @@ class Database:
         ``query``: a picture file's path or bytes, or pixels: uint8 (height, width, 3), BGR. At most
         ``limit`` films are listed. ``name`` is repeated in the answer. Raises QueryError.
         """
+        from vcdb.search.finder import Finder
+
         return Finder(self._store).find(_pixels(query), name or _name(query), limit)
 
     def explain(self, query: Query, *, limit: int = 10, name: str | None = None) -> Explanation:
         """The same with the way to the answer: what was uncertain, scanned and compared."""
+        from vcdb.search.finder import Finder
+
         return Finder(self._store).explain(_pixels(query), name or _name(query), limit)
 
     # Courses

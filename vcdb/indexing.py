@@ -7,6 +7,7 @@ end at the cuts.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -25,8 +26,11 @@ from vcdb.media.sampling import Sampling
 from vcdb.media.video import VideoReader, open_video
 from vcdb.models import Progress
 
-#: Frames fingerprinted together, and how often progress is told.
+#: Frames fingerprinted together.
 BATCH_FRAMES = 256
+#: So many seconds apart, at least, progress is told; after every so many frames that is looked at.
+_TELL_EVERY_S = 0.5
+_TELL_FRAMES = 16
 #: Frames looked at, spread over the file, to find its bars.
 BAR_SAMPLES = 60
 #: A part shorter than this is not worth the seeking and the opening of the file (some 50 ms).
@@ -168,10 +172,13 @@ def _index(
                 Progress(info.path, batch.count, info.frames_estimate, done_s, info.duration_s)
             )
 
+    tell()
+    told_s = time.monotonic()
     for frame in reader.frames(part):
         batch.add(frame)
-        if batch.count % BATCH_FRAMES == 0:
+        if batch.count % _TELL_FRAMES == 0 and time.monotonic() - told_s >= _TELL_EVERY_S:
             tell()
+            told_s = time.monotonic()
     if not batch.count:
         raise DecodeError(
             f"{info.path}: not one frame of this video can be decoded; the file is damaged, "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -60,7 +61,6 @@ class Workers:
         """``jobs``: how many at most. They are started as there is work for them."""
         self._jobs = jobs
         self._sample = sample
-        self._context = multiprocessing.get_context("spawn")
         self._messages: Any = None
         self._progress = progress
         self._done = threading.Event()
@@ -70,15 +70,14 @@ class Workers:
         self._pool = self._make_pool(jobs)
 
     def __enter__(self) -> Workers:
-        if self._progress is not None:
-            self._listener.start()
         return self
 
     def __exit__(self, *details: Any) -> None:
         self._stop(self._pool)
         self._done.set()
-        if self._progress is not None:
+        if self._listener.is_alive():
             self._listener.join()
+        if self._messages is not None:
             self._close_messages()
 
     def run(self, paths: Sequence[Path]) -> Iterator[Outcome]:
@@ -86,6 +85,9 @@ class Workers:
         waiting = _Waiting(paths)
         while waiting or self._tasks or self._running:
             self._submit_all(waiting)
+            if self._progress is not None and not self._listener.is_alive():
+                # Not before there are processes: see _start_method.
+                self._listener.start()
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
             if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
                 yield from self._each_alone()
@@ -175,11 +177,12 @@ class Workers:
             self._stop(pool)
 
     def _make_pool(self, jobs: int) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context(_start_method())
         if self._progress is not None:
             # A process that died may have left the old queue locked for good.
-            self._messages = self._context.Queue()
+            self._messages = context.Queue()
         return ProcessPoolExecutor(
-            jobs, self._context, initializer=worker.begin, initargs=(self._messages,)
+            jobs, context, initializer=worker.begin, initargs=(self._messages,)
         )
 
     def _stop(self, pool: ProcessPoolExecutor) -> None:
@@ -202,6 +205,23 @@ class Workers:
                 part, message = self._messages.get(timeout=_POLL_S)
                 if self._progress is not None:
                     self._progress(tally.total(part, message))
+
+
+def _start_method() -> str:
+    """How a process is started: ``fork`` where that is safe, else ``spawn``.
+
+    A forked process has its modules at once, others spend a third of a second importing them. But
+    the copy has one thread only, and locks that others held remain locked in it: so not where this
+    process has more than one, those of libraries included, nor where the system's own libraries
+    do not bear it (macOS).
+    """
+    if sys.platform != "linux":
+        return "spawn"
+    try:
+        threads = len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return "spawn"
+    return "fork" if threads == 1 else "spawn"
 
 
 class _Waiting:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from vcdb.database import Database
 from vcdb.ingest import AddOptions, FoundFile, add_files, find_files
 from vcdb.models import Progress
 from vcdb.testing import cut_off, shots, write_video
+from vcdb.workers import _start_method
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +143,49 @@ def test_crash_costs_one_file_of_the_batch(db: Database, folder: Path) -> None:
         "convert it or leave it out"
     )
     assert {result.status for result in results.values()} == {"added"}
+
+
+CRASH_IN_A_FORK = """
+import json, sys
+from pathlib import Path
+from tests.unit.test_ingest import CrashingPath
+from vcdb import workers
+from vcdb.database import Database
+from vcdb.ingest import AddOptions, FoundFile, add_files
+
+folder, base = map(Path, sys.argv[1:])
+how = workers._start_method()
+files = [FoundFile(CrashingPath(folder / "d.mp4")), FoundFile(folder / "a.mp4")]
+with Database(base, create=True) as db:
+    results = list(add_files(db, files, AddOptions(jobs=2), lambda progress: None))
+    problems = [finding.problem for finding in db.check()]
+print(json.dumps([how, sorted(result.status for result in results), problems]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_crash_of_a_forked_process_costs_one_file(folder: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH_IN_A_FORK, str(folder), str(tmp_path / "base")],
+        cwd=Path(__file__).parents[2],
+        # A pool of BLAS threads would forbid to fork; the command line does without one, too.
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == ["fork", ["added", "failed"], []]
+
+
+def test_a_process_with_threads_is_not_forked() -> None:
+    release = threading.Event()
+    other = threading.Thread(target=release.wait)
+    other.start()
+    try:
+        assert _start_method() == "spawn"
+    finally:
+        release.set()
+        other.join()
 
 
 class PuzzlingPath(type(Path())):  # type: ignore[misc]

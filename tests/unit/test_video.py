@@ -181,11 +181,19 @@ def test_beyond_the_end_is_the_last_frame(clip: Path) -> None:
     np.testing.assert_array_equal(grab_frame(clip, number=999), grab_frame(clip, number=59))
 
 
-def test_inexact_decoding_moves_no_mean(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        Encoding(options={"bf": "3"}),
+        Encoding("libx265", options={"x265-params": "bframes=3:log-level=none"}),
+    ],
+    ids=["h264", "hevc"],
+)
+def test_inexact_decoding_moves_no_mean(tmp_path: Path, encoding: Encoding) -> None:
     path = tmp_path / "large.mp4"
     noise = np.random.default_rng(4).integers(-4, 5, (720, 960, 3))
     pictures = [np.clip(p + noise, 0, 255).astype(np.uint8) for p in shots(4, 12, 720, 960)]
-    write_video(path, pictures, quality=28, encoding=Encoding(options={"bf": "3"}))
+    write_video(path, pictures, quality=28, encoding=encoding)
     grids = []
     for exact in (True, False):
         with open_video(path, exact=exact) as reader:

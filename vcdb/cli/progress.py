@@ -171,7 +171,7 @@ class Bars:
         self._paces: dict[str, Pace] = {}
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        """The bars, and with them a thread, begin with the first report."""
         return self
 
     def __exit__(
@@ -200,6 +200,7 @@ class Bars:
             self._show_overall()
 
     def _show_file(self, progress: Progress, part: float) -> None:
+        self._bars.start()
         if progress.path not in self._tasks:
             name = render.printable(Path(progress.path).name)
             self._tasks[progress.path] = self._bars.add_task(name, total=1.0, note="")

@@ -128,11 +128,12 @@ def prepare(container: InputContainer, stream: VideoStream, threads: int) -> Non
 
 
 def skip_deblocking(stream: VideoStream, frames: Literal["noref", "all"]) -> None:
-    """Leave out the deblocking of H.264 in ``all`` frames or those that no other one refers to.
+    """Leave out the deblocking in ``all`` frames or those that no other one refers to.
 
-    Takes effect if called before the first packet is decoded.
+    Of H.264 and HEVC, the latter with its sample adaptive offset: other decoders have no such
+    choice. Takes effect if called before the first packet is decoded.
     """
-    if stream.codec_context.name == "h264":
+    if stream.codec_context.name in ("h264", "hevc"):
         stream.codec_context.options = {"skip_loop_filter": frames}
 
 

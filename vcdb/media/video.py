@@ -58,8 +58,9 @@ def open_video(
 
     ``threads`` is the number of decoder threads (0: as the decoder likes). ``sample``: ``all``
     frames, ``key`` frames only, or a number of frames per second. ``exact=False`` is for those who
-    only want means over cells: large H.264 pictures that no other picture refers to are left
-    without deblocking, which saves 5 to 20 % of the time and moves no mean of a cell by 0.3 of 255.
+    only want means over cells: large H.264 and HEVC pictures that no other picture refers to are
+    left without deblocking, which saves 5 to 20 % of the time and moves no mean of a cell by 0.3 of
+    255.
 
     Raises VideoOpenError where the file is no video or no decoder for it is at hand, DecodeError
     where not one frame can be decoded.
