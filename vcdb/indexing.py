@@ -48,9 +48,10 @@ class IndexedVideo:
     """What indexing found out about one file, or about a part of one.
 
     ``problems`` are sentences; ``broke_off`` tells that the file ends before it should;
-    ``is_sound`` that the pass met no fault. ``last_us`` is the time of the last frame read,
-    ``longest_step_us`` the longest time between two that were read one after the other. In a part
-    frames are numbered from 0, times are those of the file.
+    ``is_sound`` that the pass met no fault; ``begins_at_cut`` that a part's first frame was the one
+    at which the file was cut. ``last_us`` is the time of the last frame read, ``longest_step_us``
+    the longest time between two that were read one after the other. In a part frames are numbered
+    from 0, times are those of the file.
     """
 
     info: VideoInfo
@@ -58,6 +59,7 @@ class IndexedVideo:
     problems: tuple[str, ...]
     broke_off: bool
     is_sound: bool
+    begins_at_cut: bool
     sample: Sampling
     last_us: int
     longest_step_us: int
@@ -136,7 +138,8 @@ def join_parts(parts: Sequence[IndexedVideo]) -> IndexedVideo | None:
     longest_us = max(part.longest_step_us for part in parts)
     for before, after in pairwise(parts):
         step_us = int(after.runs.edges_us[0]) - before.last_us
-        if not (before.is_sound and 0 < step_us <= _STEP_SLACK * longest_us):
+        fits = before.is_sound and after.begins_at_cut
+        if not (fits and 0 < step_us <= _STEP_SLACK * longest_us):
             return None
     tables, frames = [], 0
     for part in parts:
@@ -191,6 +194,7 @@ def _index(
         problems=reader.problems,
         broke_off=reader.broke_off,
         is_sound=reader.problems == remarks,
+        begins_at_cut=part is None or part.start_pts in (None, reader.first_pts),
         sample=sample,
         last_us=batch.last_us,
         longest_step_us=batch.longest_step_us,

@@ -36,6 +36,9 @@ _NOT_VIDEO_FORMATS = (
 )
 _MAX_DEMUX_ERRORS = 20
 _MAX_SAMPLE_ASPECT = 8.0
+_FORMATS_WITHOUT_INDEX = ("mpegts", "mpeg")
+_SAFE_LEAD_S = 0.25
+_SEEK_EARLIER_S = (0.0, 0.5, 2.0, 8.0)
 _DEFAULT_RATE = 25.0
 
 
@@ -154,6 +157,25 @@ def packets(
             if errors > _MAX_DEMUX_ERRORS:
                 break
     yield Packet()
+
+
+def seek_key(container: InputContainer, stream: VideoStream, pts: int) -> None:
+    """Go to the key frame with that stamp, or before it.
+
+    Transport and program streams have no index and are searched by decoding time, which may land
+    behind the frame, or amid one whose stamp the next one then gets: reading must begin at an
+    earlier key frame.
+    """
+    tick_s = float(stream.time_base or 1)
+    has_index = container.format.name not in _FORMATS_WITHOUT_INDEX
+    latest = pts if has_index else pts - round(_SAFE_LEAD_S / tick_s)
+    for earlier_s in _SEEK_EARLIER_S:
+        target = pts - round(earlier_s / tick_s)
+        container.seek(target, stream=stream)
+        first = next((p.pts for p in container.demux(stream) if p.is_keyframe), None)
+        if first is not None and first <= latest:
+            break
+    container.seek(target, stream=stream)
 
 
 def decode(stream: VideoStream, packet: Packet[Any] | None, report: Report) -> list[VideoFrame]:

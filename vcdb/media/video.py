@@ -95,6 +95,7 @@ class VideoReader:
         self._sampling = sample
         self._exact = exact
         self._report = Report()
+        self._first_pts: int | None = None
         self._container = low.open_container(self._path)
         try:
             self._stream, self._remarks = low.pick_stream(self._container, self._path)
@@ -135,6 +136,11 @@ class VideoReader:
         """Where the last frame of the last pass ends, seconds from the first frame."""
         return self._report.end_s
 
+    @property
+    def first_pts(self) -> int | None:
+        """Stamp of the first frame of the last pass over all frames of the file or a part."""
+        return self._first_pts
+
     def frames(self, part: Part | None = None) -> Iterator[Frame]:
         """Frames in presentation order, each valid until the next is asked for.
 
@@ -149,7 +155,7 @@ class VideoReader:
             if not self._exact and self.info.coded_height_px >= _COARSE_FROM_ROWS:
                 low.skip_deblocking(stream, "noref")
             if part is not None and part.start_pts is not None:
-                container.seek(part.start_pts, stream=stream)
+                low.seek_key(container, stream, part.start_pts)
             yield from self._timed(self._numbered(container, stream, part), stream)
         if part is None or part.stop_pts is None:
             reaches_end = self._report.ends_early and self._others_reach_end()
@@ -281,6 +287,8 @@ class VideoReader:
                 if place > 0:
                     return
                 if place == 0:
+                    if number == 0:
+                        self._first_pts = decoded.pts
                     yield number, decoded
                     number += 1
 
