@@ -22,10 +22,13 @@ from vcdb.course.build import Span, build_course, course_from_hashes
 from vcdb.course.codec import course_from_bytes, course_to_bytes
 from vcdb.course.course import Course
 from vcdb.course.crop import Crop, largest_box, world_mask
+from vcdb.course.estimate import Estimate
 from vcdb.course.locator import Lap, Locator, Scene
 from vcdb.course.map import MapPoint, Pair, draw_map
 from vcdb.course.telemetry import make_telemetry
+from vcdb.course.steady import steady
 from vcdb.course.track import Tracker
+from vcdb.course.verdict import contrast, judge_scene
 from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, QueryError, UsageError
 
 TRACK = make_track(1)
@@ -189,6 +192,35 @@ def test_two_places_that_look_the_same_are_ambiguous() -> None:
     places = sorted(place_m(place) for place in (location.place, *location.ties))
     assert places[0] == pytest.approx(101, abs=3)
     assert places[-1] == pytest.approx(101 + half, abs=3)
+
+
+def test_a_place_is_claimed_only_if_nothing_farther_than_the_promise_is_as_alike() -> None:
+    assert judge_scene([0.9, 0.6]).verdict == "found"
+    assert judge_scene([0.9, 0.88, 0.6]).places == 2
+    assert judge_scene([0.9, 0.88, 0.87, 0.6]).verdict == "ambiguous"
+    assert judge_scene([0.9, 0.89, 0.88, 0.87]).verdict == "not_found"
+    assert judge_scene([0.6]).verdict == "not_found", "on a short course there is nothing else"
+    assert contrast(0.9, 0.2) == contrast(0.9, 0.5), "unlike is unlike"
+
+
+def test_places_of_a_run_are_steadied_but_not_over_a_jump(course: Course) -> None:
+    times_s = np.arange(60) * 0.1
+    true_m = 100 + np.arange(60) * 2.0
+    wobble_m = 4 * np.sin(np.arange(60) / 2)
+    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m + wobble_m]
+    errors_m = [one.along_m for one in steady([course], times_s, found)] - true_m
+    assert np.abs(errors_m[15:45]).max() < 1
+    true_m[30:] += 300
+    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m]
+    errors_m = [one.along_m for one in steady([course], times_s, found)] - true_m
+    assert np.abs(errors_m).max() < 1
+
+
+def test_a_run_is_steadied_over_the_line(course: Course) -> None:
+    true_m = (LENGTH_M - 60 + np.arange(60) * 2.0) % LENGTH_M
+    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m]
+    steadied = steady([course], np.arange(60) * 0.1, found)
+    assert max(apart_m(one.along_m, at) for one, at in zip(steadied, true_m, strict=True)) < 1
 
 
 def test_the_right_course_is_named(course: Course, other_course: Course) -> None:

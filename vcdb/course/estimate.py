@@ -20,12 +20,13 @@ MAX_RIVALS = 9
 class Estimate:
     """A place ``along_m`` on course number ``course``, and the probability that it is near.
 
-    ``anywhere`` is the probability of being on the courses at all; ``rivals`` are further places
-    with a share of it, likeliest first.
+    ``spread_m`` is the deviation of the probability around it, ``anywhere`` the probability of
+    being on the courses at all; ``rivals`` are further places with a share of it, likeliest first.
     """
 
     course: int
     along_m: float
+    spread_m: float
     here: float
     anywhere: float
     rivals: tuple[Estimate, ...] = ()
@@ -42,12 +43,12 @@ def estimate(lattice: Lattice, field: Field, belief: Belief) -> Estimate:
     found: list[Estimate] = []
     while len(found) <= MAX_RIVALS:
         places = [_densest(course, *masses[number]) for number, course in enumerate(field.courses)]
-        number = int(np.argmax([mass for _, mass in places]))
-        along_m = places[number][0]
+        number = int(np.argmax([mass for *_, mass in places]))
+        along_m, spread_m, _ = places[number]
         here = _take(field, masses, number, along_m)
         if found and here < RIVAL_MASS:
             break
-        found.append(Estimate(number, along_m, min(here, 1.0), anywhere))
+        found.append(Estimate(number, along_m, spread_m, min(here, 1.0), anywhere))
     return replace(found[0], rivals=tuple(found[1:]))
 
 
@@ -83,10 +84,10 @@ def _mass_of(
 
 def _densest(
     course: Course, along_m: NDArray[np.float64], mass: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the middle of the densest stretch of twice ``NEAR_M``, and its probability."""
+) -> tuple[float, float, float]:
+    """Return middle and deviation of the densest stretch of twice ``NEAR_M``; its probability."""
     if not mass.any():
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     bins = np.bincount((along_m / BIN_M).astype(np.int64), mass, int(course.length_m / BIN_M) + 1)
     reach = min(round(NEAR_M / BIN_M), len(bins))
     padded = np.pad(bins, reach, mode="wrap") if course.closes else np.pad(bins, reach)
@@ -98,6 +99,8 @@ def _densest(
     weight = mass * (np.abs(offset_m) <= NEAR_M)
     total = float(weight.sum())
     if total <= 0:
-        return min(centre_m, course.length_m), 0.0
-    middle_m = centre_m + float(weight @ offset_m) / total
-    return (middle_m % course.length_m if course.closes else middle_m), total
+        return min(centre_m, course.length_m), 0.0, 0.0
+    mean_m = float(weight @ offset_m) / total
+    spread_m = float(np.sqrt(weight @ (offset_m - mean_m) ** 2 / total))
+    middle_m = centre_m + mean_m
+    return (middle_m % course.length_m if course.closes else middle_m), spread_m, total

@@ -12,13 +12,12 @@ from vcdb.course.course import Course, Field
 from vcdb.course.crop import Crop
 from vcdb.course.dhash import dhash, nearest
 from vcdb.course.similar import Peak, Searched, peaks
-from vcdb.course.verdict import RIVAL_CONTRAST, contrast, judge_scene
+from vcdb.course.verdict import MAX_AMBIGUOUS, judge_scene
 from vcdb.course.view import PLAIN_VARIANT, Views, base_picture, detail
 from vcdb.errors import QueryError, UsageError
 from vcdb.models import Verdict
 
 MIN_DETAIL = 3.0
-MAX_PLACES = 10
 #: Pictures whose proportions differ by more cannot show the same part of the scene.
 MAX_ASPECT_RATIO = 1.05
 Position = dict[str, float | str]
@@ -142,16 +141,13 @@ class Locator:
         if not any(values.any() for values in scores):
             reason = "too little detail outside the display"
             return Location("not_found", None, 0.0, reason=reason)
-        found = peaks(self.field, scores, MAX_PLACES + 1)
-        elsewhere = found[1].similarity if len(found) > 1 else -1.0
-        best = found[0].similarity
-        judgement = judge_scene(best, elsewhere)
-        rivals = [peak for peak in found[1:] if contrast(best, peak.similarity) < RIVAL_CONTRAST]
+        found = peaks(self.field, scores, MAX_AMBIGUOUS + 1)
+        judgement = judge_scene([peak.similarity for peak in found])
         return Location(
             judgement.verdict,
             self.place(found[0]),
             judgement.confidence,
-            ties=tuple(map(self.place, rivals)) if judgement.verdict == "ambiguous" else (),
+            ties=tuple(map(self.place, found[1 : judgement.places])),
             reason=judgement.reason,
         )
 

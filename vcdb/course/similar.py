@@ -12,7 +12,6 @@ from vcdb.course.course import NEAR_M, Course, Field
 from vcdb.course.view import Normaliser, Views, normalise, normaliser, sample, variant_maps
 
 CLOSE_LOOKS = 160
-MIN_ELSEWHERE_M = 2 * NEAR_M
 
 
 class Searched:
@@ -61,7 +60,7 @@ class Peak:
 
 
 def peaks(field: Field, scores: Sequence[NDArray[np.float32]], count: int) -> list[Peak]:
-    """Return the most similar places, best first, each well apart from those before it."""
+    """Return the most similar places, best first, each farther than ``NEAR_M`` from the others."""
     left = [values.copy() for values in scores]
     found: list[Peak] = []
     while len(found) < count:
@@ -72,7 +71,7 @@ def peaks(field: Field, scores: Sequence[NDArray[np.float32]], count: int) -> li
             break
         course = field.courses[number]
         found.append(Peak(number, _between(course, scores[number], row), similarity))
-        near = field.near_rows(number, float(course.along_m[row]), MIN_ELSEWHERE_M)
+        near = field.near_rows(number, float(course.along_m[row]), NEAR_M)
         for values, rows in zip(left, near, strict=True):
             values[rows] = -1
     return found
@@ -87,7 +86,7 @@ def similarities_at(
     row, share = int(place), place - int(place)
     beside = (row + 1) % len(course) if course.closes else min(row + 1, len(course) - 1)
     here = float(scores[number][row] * (1 - share) + scores[number][beside] * share)
-    near = field.near_rows(number, along_m, MIN_ELSEWHERE_M)
+    near = field.near_rows(number, along_m, NEAR_M)
     elsewhere = [
         float(values[~rows].max(initial=-1.0)) for values, rows in zip(scores, near, strict=True)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from vcdb.course.course import NEAR_M
 from vcdb.course.estimate import Estimate, estimate
 from vcdb.course.locator import CoursePlace, Location, Locator, Scene
 from vcdb.course.similar import Peak, similarities_at
-from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, log_odds
+from vcdb.course.steady import steady
+from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, testimony
 from vcdb.course.view import Views
 from vcdb.errors import UsageError
 from vcdb.models import Verdict
@@ -105,7 +106,7 @@ class Tracker:
             clocks = [[number * step_s for number in range(len(looks))] for step_s in steps_s]
         runs = [self._run(looks, clock) for clock in clocks]
         best = max(runs, key=lambda run: sum(step.belief.evidence for step in run))
-        return self._location(self._revised(best))
+        return self._location(self._steadied(self._revised(best)))
 
     def track(self, scenes: Iterable[Scene]) -> Iterator[TrackPoint]:
         """Place every scene of a run, in order, by those before and after it.
@@ -170,13 +171,19 @@ class Tracker:
         found = estimate(self.lattice, self.locator.field, belief)
         if step.look is None:
             return _Known(step.at_s, found, None)
-        odds = similarities_at(self.locator.field, step.look.scores, found.course, found.along_m)
-        return _Known(step.at_s, found, min(max(log_odds(*odds), -MAX_LOG_ODDS), MAX_LOG_ODDS))
+        alike = similarities_at(self.locator.field, step.look.scores, found.course, found.along_m)
+        return _Known(step.at_s, found, testimony(*alike))
+
+    def _steadied(self, known: Sequence[_Known]) -> list[_Known]:
+        times_s = np.array([step.at_s for step in known])
+        steadied = steady(self.locator.courses, times_s, [step.estimate for step in known])
+        return [replace(step, estimate=found) for step, found in zip(known, steadied, strict=True)]
 
     def _points(
         self, frames: Sequence[tuple[int, float]], known: Sequence[_Known]
     ) -> Iterator[TrackPoint]:
         """Place frames between the steps of ``known``."""
+        known = self._steadied(known)
         times_s = np.array([step.at_s for step in known])
         for index, at_s in frames:
             after = int(np.clip(np.searchsorted(times_s, at_s), 1, max(len(known) - 1, 1)))

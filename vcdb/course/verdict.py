@@ -1,15 +1,20 @@
 """What may be claimed: found, ambiguous or not found, with a confidence that means something.
 
-A single scene is judged by two numbers: how like the best place is, and by which factor the next
-best place *elsewhere* is less like (the ratio of what is missing to full likeness, so that a gap
-of 0.03 counts little at 0.6 and much at 0.95). Their weights are a logistic regression on scenes
-of known laps, scenes of other tracks, film frames, and scenes whose own place was cut out of the
-index; fitted on one track they hold on the other. Nothing depends on the course in hand.
+A single scene is judged by one number, its *contrast*: by which factor it is less like every place
+that would be a wrong answer (the ratio of what is missing to full likeness, so that a gap of 0.03
+counts little at 0.6 and much at 0.95). How like the best place is would say more about the track,
+the weather and the cars than about the answer; the contrast is the same matter everywhere. What
+contrast is worth which confidence was fitted by ``tools/fit_places.py``, which keeps the figures
+for tracks that were left out of the fit beside the two weights, in ``verdict.json``.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -17,35 +22,41 @@ from vcdb.models import Verdict
 
 #: Claimed when at least this sure.
 FOUND_CONFIDENCE = 0.95
-#: Several places are listed, instead of none, when the scene is this alike to the best of them
-#: and belongs to one of the courses beyond reasonable doubt: other courses reach it in 1 of 500.
-AMBIGUOUS_SIMILARITY = 0.86
-#: A place is listed beside the best when it misses likeness by at most this factor.
-RIVAL_CONTRAST = 0.35
+#: So many places at most are listed as those that a scene could be at.
+MAX_AMBIGUOUS = 3
+#: Pictures that have less than half in common show different things: a place counts as rivalled by
+#: something this alike, whatever else there is.
+UNRELATED_SIMILARITY = 0.5
+#: Likeness beyond this is not told apart: encoders alone cost as much.
 MAX_SIMILARITY = 0.99
-MAX_FITTED_SIMILARITY = 0.95
 #: A sequence is judged by the scenes of so many seconds, half before and half after.
 WITNESS_S = 4.0
 MAX_LOG_ODDS = 8.0
-WITNESS_OFFSET = 1.0
-_WEIGHT_SIMILARITY = 2.62
-_WEIGHT_CONTRAST = 13.69
-_OFFSET = -7.98
+#: Before any scene has spoken, a sequence is held to be elsewhere, as surely as claims must be.
+PRIOR_LOG_ODDS = -float(np.log(FOUND_CONFIDENCE / (1 - FOUND_CONFIDENCE)))
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with its confidence, 0..1, and the reason where nothing is claimed."""
+    """A verdict with its confidence, 0..1, and the reason where nothing is claimed.
+
+    ``places`` counts the places of a single scene, best first, that the verdict speaks of.
+    """
 
     verdict: Verdict
     confidence: float
     reason: str | None
+    places: int = 0
 
 
 def contrast(best: float, elsewhere: float) -> float:
-    """Return the logarithm of how many times less like the best place elsewhere is, >= 0."""
-    best = min(best, MAX_SIMILARITY)
-    return max(0.0, float(np.log((1 - min(elsewhere, best)) / (1 - best))))
+    """Return the logarithm of how many times less like ``elsewhere`` is than ``best``.
+
+    Negative where it is more like. Similarities are -1..1.
+    """
+    rival = max(elsewhere, UNRELATED_SIMILARITY)
+    missing = 1 - np.minimum([rival, best], MAX_SIMILARITY)
+    return float(np.log(missing[0] / missing[1]))
 
 
 def log_odds(best: float, elsewhere: float) -> float:
@@ -55,22 +66,36 @@ def log_odds(best: float, elsewhere: float) -> float:
         best: similarity to the best place, -1..1.
         elsewhere: similarity to the best place that is not near it.
     """
-    best = min(best, MAX_SIMILARITY)
-    # Beyond the scenes that the weights were fitted on, likeness alone must not be enough.
-    lack = -float(np.log(1 - min(best, MAX_FITTED_SIMILARITY)))
-    ratio = float(np.log((1 - min(elsewhere, MAX_SIMILARITY)) / (1 - best)))
-    return _WEIGHT_SIMILARITY * lack + _WEIGHT_CONTRAST * ratio + _OFFSET
+    weight, offset = _weights()
+    return weight * contrast(best, elsewhere) + offset
 
 
-def judge_scene(best: float, elsewhere: float) -> Judgement:
-    """Judge one scene by its similarity to the best place and to the best place elsewhere."""
-    confidence = _logistic(log_odds(best, elsewhere))
-    if confidence >= FOUND_CONFIDENCE:
-        return Judgement("found", confidence, None)
-    if best >= AMBIGUOUS_SIMILARITY:
-        return Judgement("ambiguous", confidence, "several places look like this scene")
-    if contrast(best, elsewhere) >= RIVAL_CONTRAST:
-        return Judgement("not_found", confidence, "no place is close enough to this scene")
+def testimony(here: float, elsewhere: float) -> float:
+    """Return how much a scene speaks for a place that an alignment gave it, in log odds, capped.
+
+    The alignment, too, has picked the place, but not by this scene alone: of what :func:`log_odds`
+    takes off for picking the best of all places, half is taken off.
+    """
+    weight, offset = _weights()
+    odds = weight * contrast(here, elsewhere) + offset / 2
+    return min(max(odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)
+
+
+def judge_scene(similarities: Sequence[float]) -> Judgement:
+    """Judge one scene by its similarity to the best places, well apart, best first.
+
+    The best is found where it stands out from all others. Where a few stand out together from all
+    the rest, the scene is at one of them.
+    """
+    best = similarities[0]
+    odds = [log_odds(best, other) for other in (*similarities[1:], -1.0)]
+    confidence = _logistic(odds[0])
+    for places, together in enumerate(odds[:MAX_AMBIGUOUS], 1):
+        if _logistic(together) < FOUND_CONFIDENCE:
+            continue
+        if places == 1:
+            return Judgement("found", confidence, None, 1)
+        return Judgement("ambiguous", confidence, "several places look like this scene", places)
     return Judgement("not_found", confidence, "no place stands out from the others")
 
 
@@ -83,10 +108,10 @@ def judge_sequence(here: float, anywhere: float, witness: float) -> Judgement:
     Args:
         here: probability of the best place and its surroundings, 0..1.
         anywhere: probability that the scene is on the courses at all, 0..1.
-        witness: mean of the scenes' :func:`log_odds`, each capped by ``MAX_LOG_ODDS``, times the
-            seconds that they span: scenes within a second tell the same.
+        witness: mean :func:`testimony` of the scenes times the seconds that they span: scenes
+            within a second tell the same.
     """
-    known = _logistic(WITNESS_OFFSET + witness)
+    known = _logistic(PRIOR_LOG_ODDS + witness)
     confidence = min(here, known)
     if confidence >= FOUND_CONFIDENCE:
         return Judgement("found", confidence, None)
@@ -97,3 +122,10 @@ def judge_sequence(here: float, anywhere: float, witness: float) -> Judgement:
 
 def _logistic(value: float) -> float:
     return float(1 / (1 + np.exp(-np.clip(value, -50, 50))))
+
+
+@lru_cache(maxsize=1)
+def _weights() -> tuple[float, float]:
+    """Return weight and offset of the contrast in the logarithm of the odds."""
+    fitted = json.loads(files("vcdb.course").joinpath("verdict.json").read_text("utf-8"))
+    return float(fitted["weight"]), float(fitted["offset"])

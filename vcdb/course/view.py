@@ -46,9 +46,14 @@ class Normaliser:
 
 def base_picture(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Reduce a (height, width, 3) BGR picture to the (108, 192) grey base of its variants."""
-    size = (VIEW_WIDTH * BASE_SCALE, VIEW_HEIGHT * BASE_SCALE)
+    width_px, height_px = VIEW_WIDTH * BASE_SCALE, VIEW_HEIGHT * BASE_SCALE
+    # Halving is many times faster than reducing by a broken number; it leaves twice the size.
+    while bgr.shape[1] >= 4 * width_px and bgr.shape[0] >= 4 * height_px:
+        bgr = np.asarray(
+            cv2.resize(bgr, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
+        )
     # Reducing the three channels first is cheaper than converting every pixel to grey.
-    small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(bgr, (width_px, height_px), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
