@@ -25,8 +25,8 @@ from vcdb.course.crop import Crop, largest_box, world_mask
 from vcdb.course.estimate import Estimate
 from vcdb.course.locator import Lap, Locator, Scene
 from vcdb.course.map import MapPoint, Pair, draw_map
-from vcdb.course.telemetry import make_telemetry
 from vcdb.course.steady import steady
+from vcdb.course.telemetry import make_telemetry
 from vcdb.course.track import Tracker
 from vcdb.course.verdict import contrast, judge_scene
 from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, QueryError, UsageError
