@@ -15,16 +15,18 @@ from numpy.typing import NDArray
 
 from vcdb.content import content_id, is_gone
 from vcdb.errors import InputError, UsageError
-from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
+from vcdb.fingerprint.cells import Floats
+from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.media.image import read_image
 from vcdb.models import AddResult, Answer, Explanation, Finding, Stats, Video
 from vcdb.sampled import is_finer, recorded
 from vcdb.store.base import NewVideo, Store
-from vcdb.store.codec import FORMAT_VERSION
+from vcdb.store.codec import BLOCK_RUNS, FORMAT_VERSION
 from vcdb.store.lmdb_store import LmdbStore
 
 if TYPE_CHECKING:
     from vcdb.course.locator import Lap, Location
+    from vcdb.fingerprint.runs import RunTable
     from vcdb.indexing import IndexedVideo, ProgressCallback
     from vcdb.media.sampling import Sampling
 
@@ -205,7 +207,49 @@ class Database:
 
         return Finder(self._store).explain(_pixels(query), name or _name(query), limit)
 
+    def find_grid(self, grid: Floats, *, limit: int = 10, name: str = "fingerprint") -> Answer:
+        """The same for a picture's grid alone, so that the picture can stay where it is.
+
+        ``grid``: (7, 11, 3), mean RGB 0..255 of the cells, NaN where the picture does not reach.
+        """
+        return Finder(self._store).find_grid(grid, name, limit)
+
+    def stored_grid(self, video_id: int, frame: int) -> Floats | None:
+        """What is stored of a frame: (7, 11, 3), RGB 0..255; None where it is not there (any more).
+
+        Frames that look the same share one record, which is that of the first of them.
+        """
+        video = self._store.video(video_id)
+        if video is None or not 0 <= frame < video.frames:
+            return None
+        try:
+            runs = self._block_of_frame(video, frame)
+        except KeyError:
+            return None
+        row = int(np.searchsorted(runs.frame_edges, frame, side="right")) - 1
+        row = min(max(row, 0), len(runs) - 1)
+        grid: Floats = grids_of(runs.descriptors.take(slice(row, row + 1)))[0]
+        return grid
+
+    def _block_of_frame(self, video: Video, frame: int) -> RunTable:
+        """The block of runs that holds the frame, by bisection over blocks."""
+        low, high = 0, max(0, video.records - 1) // BLOCK_RUNS
+        while low < high:
+            middle = (low + high + 1) // 2
+            _, runs = self._store.runs(video.video_id, middle * BLOCK_RUNS, middle * BLOCK_RUNS + 1)
+            if runs.frame_edges[0] <= frame:
+                low = middle
+            else:
+                high = middle - 1
+        return self._store.runs(video.video_id, low * BLOCK_RUNS, low * BLOCK_RUNS + 1)[1]
+
     # Courses
+
+    def lap_ids(self) -> list[int]:
+        """Numbers of the videos that have telemetry, ascending."""
+        from vcdb.course.codec import ATTACHMENT
+
+        return self._store.attached(ATTACHMENT)
 
     def attach(self, video_id: int, name: str, data: bytes) -> None:
         """Attach bytes to a video, in place of those of the same name."""
@@ -221,7 +265,7 @@ class Database:
         from vcdb.course.locator import Lap
 
         laps = []
-        for video_id in video_ids or self._store.attached(ATTACHMENT):
+        for video_id in video_ids or self.lap_ids():
             video = self.video(video_id)
             data = self._store.attachment(video_id, ATTACHMENT)
             if data is None:

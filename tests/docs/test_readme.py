@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def session(tmp_path: Path) -> Iterator[Session]:
     """An empty folder, and the ``vcdb`` of the Python that runs the tests as the command."""
     commands = tmp_path / "bin"
     commands.mkdir()
@@ -27,7 +30,7 @@ def session(tmp_path: Path) -> Session:
     home = tmp_path / "home"
     home.mkdir()
     path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return Session(
+    yield Session(
         home,
         {
             "PATH": path,
@@ -37,6 +40,10 @@ def session(tmp_path: Path) -> Session:
             "LC_ALL": "C.UTF-8",
         },
     )
+    # A server that an example started must not outlive a failure.
+    for file in home.rglob("serve.pid"):
+        with suppress(ProcessLookupError):
+            os.kill(int(file.read_text()), signal.SIGTERM)
 
 
 def test_every_example_runs(session: Session) -> None:

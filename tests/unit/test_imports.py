@@ -27,10 +27,10 @@ LAYERS = (
     {"ingest", "laps"},
     {"watch"},
     {"samples"},
-    {"anatomy", "demo"},
+    {"anatomy", "comparison", "demo"},
     {"pictures", "render"},
     {"render_laps"},
-    {"cli"},
+    {"cli", "server"},
     {"__main__"},
 )
 #: Where a library may be imported; a folder ends in a slash.
@@ -44,11 +44,18 @@ HOMES = {
     "msgpack": ("store/", "course/codec.py"),
     "zstandard": ("store/", "course/codec.py"),
     "platformdirs": ("database.py",),
+    "fastapi": ("server/",),
+    "uvicorn": ("server/",),
+    "starlette": ("server/",),
+    "pydantic": ("server/",),
+    "prometheus_client": ("server/metrics.py",),
+    "python_multipart": ("server/uploads.py",),
 }
 #: What a one-shot `vcdb find` needs, and what it must not pay for.
 FIND_MAY_IMPORT = {"numpy", "cv2", "lmdb", "msgpack", "zstandard", "typer", "vcdb"}
 FIND_MUST_NOT_IMPORT = {
     "av",
+    "fastapi",
     "matplotlib",
     "multiprocessing",
     "PIL",
@@ -57,6 +64,7 @@ FIND_MUST_NOT_IMPORT = {
     "scipy",
     "vcdb.ingest",
     "vcdb.media.video",
+    "vcdb.server",
 }
 
 

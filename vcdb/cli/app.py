@@ -13,6 +13,7 @@ from typer.main import get_group
 COMMANDS = {
     "add": "vcdb.cli.add",
     "find": "vcdb.cli.find",
+    "serve": "vcdb.cli.serve",
     "locate": "vcdb.cli.course",
     "course-csv": "vcdb.cli.course",
     "list": "vcdb.cli.catalogue",

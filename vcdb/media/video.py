@@ -173,6 +173,17 @@ class VideoReader:
         edges = [None, *cuts, None]
         return [Part(start, stop) for start, stop in pairwise(edges)]
 
+    def part_between(self, start_s: float, stop_s: float) -> Part:
+        """The part shown from ``start_s`` to ``stop_s``, seconds from the first frame.
+
+        The whole where the file carries no presentation times.
+        """
+        tick = self._stream.time_base
+        if self._origin_pts is None or not tick:
+            return Part()
+        start, stop = (round(self._origin_pts + at_s / float(tick)) for at_s in (start_s, stop_s))
+        return Part(start if start_s > 0 else None, stop)
+
     def sample(self, count: int) -> list[npt.NDArray[np.uint8]]:
         """Luma of up to ``count`` key frames spread over the file, for finding bars.
 

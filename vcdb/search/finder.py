@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, Values, levels_of_grids
 from vcdb.fingerprint.grid import image_grids
 from vcdb.fingerprint.shrink import shrunk
@@ -44,6 +45,18 @@ class Finder:
         answer = self._find(bgr, name, limit, tracer)
         return Explanation(answer, tracer.hypotheses())
 
+    def find_grid(self, grid: Floats, name: str, limit: int) -> Answer:
+        """The answer for a grid alone: (7, 11, 3), RGB 0..255, NaN where the picture ends.
+
+        Without the picture there are two hypotheses only: as it is, and mirrored.
+        """
+        started = time.perf_counter()
+        search = _Search(self._store, Tracer(enabled=False))
+        for variant, cells in (("as_is", grid), ("mirrored", grid[:, ::-1])):
+            if not search.scored:
+                search.try_levels(variant, levels_of_grids(cells[None]), further=False)
+        return self._answer(search, name, limit, started)
+
     def _find(self, bgr: NDArray[np.uint8], name: str, limit: int, tracer: Tracer) -> Answer:
         started = time.perf_counter()
         search = _Search(self._store, tracer)
@@ -53,6 +66,9 @@ class Finder:
         if search.has_detail and not search.scored:
             area = first[-1].geometry.area
             search.try_all(bgr, further_hypotheses(bgr, area), further=True)
+        return self._answer(search, name, limit, started)
+
+    def _answer(self, search: _Search, name: str, limit: int, started: float) -> Answer:
         took_ms = (time.perf_counter() - started) * 1000
         return answer_of(
             search.scored,
@@ -83,10 +99,14 @@ class _Search:
     ) -> None:
         """Try hypotheses until one gives a match that cannot be beaten."""
         for hypothesis, query in zip(hypotheses, _levels(bgr, hypotheses), strict=True):
-            # A deviation is NaN where the cells that hashes need are not all there.
-            if query.deviation[0] >= PLAIN_DEVIATION and not self.sure:
-                self.has_detail = True
-                self._try(hypothesis.variant, query, further=further)
+            self.try_levels(hypothesis.variant, query, further=further)
+
+    def try_levels(self, variant: str, query: Levels, *, further: bool) -> None:
+        """Try one hypothesis, unless a match cannot be beaten or the picture says too little."""
+        # A deviation is NaN where the cells that hashes need are not all there.
+        if query.deviation[0] >= PLAIN_DEVIATION and not self.sure:
+            self.has_detail = True
+            self._try(variant, query, further=further)
 
     def _try(self, variant: str, query: Levels, *, further: bool) -> None:
         brightness = query.values.brightness[0]
