@@ -212,6 +212,8 @@ class Database:
 
         ``grid``: (7, 11, 3), mean RGB 0..255 of the cells, NaN where the picture does not reach.
         """
+        from vcdb.search.finder import Finder
+
         return Finder(self._store).find_grid(grid, name, limit)
 
     def stored_grid(self, video_id: int, frame: int) -> Floats | None:
