@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.course.build import LapFrame, Span, build_course
+from vcdb.course.build import LapFrame, Span, build_course, course_from_hashes
 from vcdb.course.codec import ATTACHMENT, course_to_bytes
 from vcdb.course.course import Course
 from vcdb.course.crop import Crop, parse_crop, world_mask
@@ -18,17 +19,22 @@ from vcdb.course.dhash import parse_hash
 from vcdb.course.locator import Scene
 from vcdb.course.telemetry import Telemetry
 from vcdb.course.telemetry_csv import is_hash, read_telemetry
-from vcdb.database import Database
+from vcdb.database import Database, added_result
 from vcdb.errors import InputError, UsageError
+from vcdb.fingerprint.runs import no_runs
+from vcdb.indexing import IndexedVideo
 from vcdb.media.display import displayed
-from vcdb.media.frame import Frame
+from vcdb.media.frame import Frame, VideoInfo
 from vcdb.media.image import read_image
 from vcdb.media.moments import Moments
 from vcdb.media.video import VideoReader, open_video
+from vcdb.models import AddResult
 
 AUTO = "auto"
 SAMPLES = 240
-SAMPLE_ROWS = 720
+SAMPLE_ROWS = 360
+#: Margins in pixels, for a table of hashes, are those of the article's pictures.
+TABLE_SIZE = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,48 @@ def _with_hashes(course: Course, table: LapTable) -> Course:
     own = zip(course.frames.tolist(), course.dhashes.tolist(), strict=True)
     return replace(
         course, dhashes=np.array([known.get(frame, value) for frame, value in own], np.uint64)
+    )
+
+
+def course_of_table(path: Path, table: LapTable, options: LapOptions) -> Course:
+    """Make a course of a table that has the frames' hashes, without any video.
+
+    Raises:
+        InputError: the table has no hashes.
+        UsageError: a crop that needs the size of a picture, or a choice of frames.
+    """
+    if table.hashes is None:
+        raise InputError(
+            f"{path} is a table without a column of hashes (named hash or dhash); name the lap's "
+            "video instead, and give the table with --telemetry"
+        )
+    if options.span != Span():
+        raise UsageError("--frames and --offset go with a video; a table of hashes is one lap")
+    crop = None if options.crop == AUTO else parse_crop(options.crop, *TABLE_SIZE)
+    return course_from_hashes(table.telemetry, table.hashes, crop=crop)
+
+
+def add_table(base: Database, path: Path, *, title: str | None, tags: dict[str, str]) -> AddResult:
+    """Enter a table in the catalogue as a video without frames, which a course can belong to."""
+    started = time.perf_counter()
+    known = base.known(path)
+    if known is not None:
+        return added_result(known, "already", started)
+    return base.store_indexed(path, _nothing(path), title=title, tags=tags, started=started)
+
+
+def _nothing(path: Path) -> IndexedVideo:
+    info = VideoInfo(str(path), "", "", 0, 0, 0, 0, 0, 1.0, 0.0, 0.0, 0)
+    return IndexedVideo(
+        info=info,
+        runs=no_runs(),
+        problems=(),
+        broke_off=False,
+        is_sound=True,
+        begins_at_cut=False,
+        sample="all",
+        last_us=0,
+        longest_step_us=0,
     )
 
 

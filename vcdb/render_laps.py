@@ -8,6 +8,7 @@ from typing import Any
 from vcdb.course.course import Course
 from vcdb.course.dhash import format_hash
 from vcdb.course.locator import CoursePlace, Location, Position
+from vcdb.course.telemetry import FRAME_NAMES, plain_name
 from vcdb.course.track import TrackPoint
 from vcdb.render import json_line, printable, timestamp
 
@@ -105,13 +106,14 @@ def track_header(position: Mapping[str, object]) -> list[str]:
 
 def course_rows(course: Course) -> Iterable[list[str]]:
     """Header and rows of a course: frame, dHash as hexadecimal digits, and the telemetry."""
-    yield ["frame", "hash", *course.names]
+    names = [name for name in course.names if plain_name(name) not in FRAME_NAMES]
+    yield ["frame", "hash", *names]
     for row, (frame, value) in enumerate(zip(course.frames, course.dhashes, strict=True)):
         own = [str(int(frame)), format_hash(int(value))]
         columns = [
             repr(float(course.numbers[name][row]))
             if name in course.numbers
             else course.texts[name][row]
-            for name in course.names
+            for name in names
         ]
         yield own + columns

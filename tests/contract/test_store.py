@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.contract.stores import make_runs, make_video
+from vcdb.fingerprint.runs import no_runs
 from vcdb.store.base import Ranges, Store
 from vcdb.store.codec import BLOCK_RUNS, POSTING, postings_of
 from vcdb.store.lmdb_store import LmdbStore
@@ -187,6 +188,15 @@ def test_attachments_belong_to_their_video(store: Store) -> None:
     with pytest.raises(KeyError):
         store.attach(first.video_id, "course", b"")
     assert list(store.check()) == []
+
+
+def test_an_entry_without_runs_is_sound(store: Store) -> None:
+    full = make_video(1, 5)
+    entry = replace(full.entry, records=0, frames=0, duration_s=0.0)
+    kept = store.add(replace(full, entry=entry, runs=no_runs()))
+    assert list(store.check()) == []
+    store.remove([kept.video_id])
+    assert list(store.videos()) == []
 
 
 def test_update_changes_entries_and_their_names(store: Store) -> None:

@@ -123,6 +123,38 @@ def test_the_table_of_a_course_is_a_course_again(indexed: Vcdb, laps: Path, tmp_
     assert set(answer["position"]) == {"x_m", "y_m", "frame"}
 
 
+def test_a_table_of_hashes_needs_no_video(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None:
+    table = tmp_path / "article.csv"
+    table.write_text(
+        "frame,hash,x,y\n7,939a1324e4a4a498,1.5,2\n8,039a1324e4a4a490,4,5\n9,039a1324e4a4a490,7,8\n"
+    )
+    done = vcdb("add", table, "--telemetry", table, "--json")
+    assert (done.code, done.records[0]["status"]) == (0, "added"), done.err
+    answer = vcdb("locate", "--hash", "939a1324e4a4a499", "--json").records[0]
+    assert (answer["frame"], answer["distance_bits"], answer["verdict"]) == (7, 1, "found")
+    assert (answer["position"]["x"], answer["position"]["y"]) == (1.5, 2.0)
+    tied = vcdb("locate", "--hash", "039a1324e4a4a490", "--json").records[0]
+    assert [tied["verdict"], tied["frame"], *(tie["frame"] for tie in tied["ties"])] == [
+        "ambiguous",
+        8,
+        9,
+    ]
+    assert vcdb("locate", "--method", "dhash", laps / "30.png").code == 0
+    view = vcdb("locate", laps / "30.png")
+    assert view.code == 2
+    assert "imported as hashes; use --method dhash" in view.err
+    assert vcdb("course-csv", "1").out.startswith("frame,hash,x,y\n7,939a1324e4a4a498,1.5,2.0\n")
+    assert vcdb("check").code == 0
+    again = vcdb("add", table, "--telemetry", table, "--json").records[0]
+    assert (again["status"], again["video_id"]) == ("already", 1)
+
+
+def test_a_table_without_hashes_is_no_course(vcdb: Vcdb, laps: Path) -> None:
+    done = vcdb("add", laps / "lap.csv", "--telemetry", laps / "lap.csv")
+    assert done.code == 3
+    assert "without a column of hashes" in done.out
+
+
 def test_dhash_under_an_explicit_crop(indexed: Vcdb, laps: Path) -> None:
     crop = ("--crop", "70,10,10,60")
     indexed("add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", *crop)

@@ -11,6 +11,8 @@ from vcdb.cli.edge import DONE, INPUT_FAILED, emit, say
 from vcdb.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from vcdb.course.course import Course
+    from vcdb.course.telemetry import Telemetry
     from vcdb.database import Database
     from vcdb.laps import LapOptions
 
@@ -54,29 +56,40 @@ def add_lap(
     tags: dict[str, str],
     json: bool,
 ) -> int:
-    """Index a video and its course; the line on stdout comes when both are stored."""
+    """Index a video and its course; the line on stdout comes when both are stored.
+
+    Where ``path`` is the table itself, with the hashes of its frames, no video is needed.
+    """
     from vcdb import render
-    from vcdb.database import failed_result
-    from vcdb.laps import add_course, index_lap, read_table
+    from vcdb.database import Database, failed_result
+    from vcdb.laps import add_course, add_table, course_of_table, index_lap, read_table
 
     started = time.perf_counter()
     file = path.absolute()
+    is_table = file == options.telemetry.absolute()
     try:
         # Before the video, so that a bad table leaves nothing half added.
         table = read_table(options)
-        course = index_lap(file, table, options)
+        course = (course_of_table if is_table else index_lap)(file, table, options)
     except InputError as error:
         result = failed_result(file, str(error), started)
     else:
-        result = base.add(file, title=title, tags=tags)
+        add = add_table if is_table else Database.add
+        result = add(base, file, title=title, tags=tags)
         if result.video_id is not None:
             add_course(base, result.video_id, course)
-            for note in table.telemetry.notes:
-                say(note)
-            if table.telemetry.rows < len(course):
-                say(
-                    f"{options.telemetry}: {table.telemetry.rows} rows for {len(course)} frames; "
-                    "positions between rows are interpolated"
-                )
+            if is_table:
+                say(f"{path}: a course of {len(course)} hashes, for --method dhash and --hash")
+            _say_notes(options.telemetry, table.telemetry, course)
     emit(render.to_json(result) if json else render.add_text(result))
     return INPUT_FAILED if result.status in ("failed", "partial") else DONE
+
+
+def _say_notes(path: Path, telemetry: Telemetry, course: Course) -> None:
+    for note in telemetry.notes:
+        say(note)
+    if telemetry.rows < len(course):
+        say(
+            f"{path}: {telemetry.rows} rows for {len(course)} frames; "
+            "positions between rows are interpolated"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,19 +147,9 @@ def build_course(
             for part in np.array_split(samples, len(known) // 512 + 1)
         ]
     )
-    at_s = seen.at_s[known]
-    points_m, along_m, length_m, closes = way(positions, at_s, views)
     scale = float(np.abs(views).max()) / 127
-    return Course(
-        frames=seen.frames[known],
-        at_s=at_s,
-        names=positions.names,
-        numbers=positions.numbers,
-        texts=positions.texts,
-        points_m=points_m,
-        along_m=along_m,
-        length_m=length_m,
-        closes=closes,
+    return replace(
+        _course(seen.frames[known], seen.at_s[known], positions, views),
         crop=box,
         dhashes=seen.dhashes[known],
         mask=mask,
@@ -224,9 +214,20 @@ def course_from_hashes(
     positions = Positions(telemetry.names, telemetry.numbers, telemetry.texts)
     at_s = np.arange(count, dtype=np.float64) if telemetry.time_s is None else telemetry.time_s
     empty = np.zeros((0, VIEW_VALUES), np.float32)
-    points_m, along_m, length_m, closes = way(positions, at_s, empty)
+    course = _course(frames.astype(np.int64), at_s, positions, empty)
+    return replace(course, dhashes=hashes, crop=crop or course.crop)
+
+
+def _course(
+    frames: NDArray[np.int64],
+    at_s: NDArray[np.float64],
+    positions: Positions,
+    views: Views,
+) -> Course:
+    """Return a course that knows its way, but neither hashes nor views yet."""
+    points_m, along_m, length_m, closes = way(positions, at_s, views)
     return Course(
-        frames=frames.astype(np.int64),
+        frames=frames,
         at_s=at_s,
         names=positions.names,
         numbers=positions.numbers,
@@ -235,8 +236,8 @@ def course_from_hashes(
         along_m=along_m,
         length_m=length_m,
         closes=closes,
-        crop=crop or Crop(),
-        dhashes=hashes,
+        crop=Crop(),
+        dhashes=np.zeros(0, np.uint64),
         mask=np.ones((VIEW_HEIGHT, VIEW_WIDTH), bool),
         views=np.zeros((0, VIEW_VALUES), np.int8),
         view_scale=1.0,

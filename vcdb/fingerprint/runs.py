@@ -67,6 +67,13 @@ class RunTable:
         )
 
 
+def no_runs() -> RunTable:
+    """The table of an entry without frames, such as a table of hashes."""
+    codes = np.zeros((0, 3 * CELLS), np.int8)
+    empty = Descriptors(codes, np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+    return RunTable(np.zeros(1, np.uint32), np.zeros(1, np.int64), empty)
+
+
 def join(parts: list[RunTable]) -> RunTable:
     """Tables of stretches that follow each other, as one."""
     last = parts[-1]

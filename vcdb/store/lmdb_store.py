@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError, FormatVersionError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
-from vcdb.fingerprint.runs import RunTable, join
+from vcdb.fingerprint.runs import RunTable, join, no_runs
 from vcdb.models import Finding, Video
 from vcdb.store.base import NewVideo, Ranges, Totals, within
 from vcdb.store.check import check_entry
@@ -257,7 +257,7 @@ class LmdbStore:
                     f"{self._env.folder}: runs {start} and on of video {video.video_id} are missing"
                 )
             blocks.append(decode_block(data))
-        return join(blocks)
+        return join(blocks) if blocks else no_runs()
 
     def attach(self, video_id: int, name: str, data: bytes) -> None:
         """See Store."""
