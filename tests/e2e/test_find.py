@@ -111,7 +111,7 @@ def test_unreadable_picture(base: Path, shot: Path, tmp_path: Path) -> None:
     # Root may read everything: become somebody else, once all that is needed is imported.
     program = f"""
 import os, sys
-import vcdb.cli.app, vcdb.cli.find, vcdb.render
+import vcdb.cli.app, vcdb.cli.find, vcdb.render, vcdb.search.finder
 from vcdb.database import Database
 base = Database({str(base)!r})
 os.geteuid() or os.seteuid(65534)
@@ -140,7 +140,7 @@ def test_no_base(vcdb: Vcdb, shot: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "base").exists()
 
 
-@pytest.mark.parametrize("arguments", [(), ("--limit", "0", "a.png"), ("--nonsense", "a.png")])
+@pytest.mark.parametrize("arguments", [("--limit", "0", "a.png"), ("--nonsense", "a.png")])
 def test_wrong_usage(vcdb: Vcdb, arguments: tuple[str, ...]) -> None:
     done = vcdb("find", *arguments)
     assert done.code == 2

@@ -40,7 +40,7 @@ HOMES = {
     "typer": ("cli/",),
     "rich": ("cli/progress.py",),
     "watchfiles": ("watch.py",),
-    "PIL": ("course/dhash.py",),
+    "PIL": ("course/dhash.py", "cli/clipboard.py"),
     "msgpack": ("store/", "course/codec.py"),
     "zstandard": ("store/", "course/codec.py"),
     "platformdirs": ("database.py",),
