@@ -151,10 +151,10 @@ cv2.imwrite({str(tmp_path / "shot.png")!r}, numpy.random.default_rng(1).integers
     subprocess.run([sys.executable, "-c", program], check=True)
     program = f"""
 import json, sys
-from vcdb.cli import main
+from vcdb.cli.app import app
 sys.argv = ["vcdb", "find", {str(tmp_path / "shot.png")!r}, "--db", {str(tmp_path / "base")!r}]
 try:
-    main()
+    app()
 except SystemExit as end:
     print(json.dumps([end.code, sorted(sys.modules)]))
 """

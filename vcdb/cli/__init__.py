@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO, cast
+from typing import NoReturn, TextIO, cast
 
 __all__ = ["main"]
 
@@ -25,6 +25,20 @@ def main() -> None:
         from vcdb.cli.app import app
 
         app(prog_name="vcdb")
+    except SystemExit as done:
+        if isinstance(done.code, int):
+            _leave(done.code)
+        raise
     except KeyboardInterrupt:
         sys.stderr.write("vcdb: interrupted\n")
-        sys.exit(130)
+        _leave(130)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which costs a tenth of a short call.
+
+    All that matters is closed by then: bases and files by ``with``, worker processes by theirs.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -86,20 +86,27 @@ class Bands:
         self.rows, self.columns = rows, columns
         width = columns.stop - columns.start
         self._lines = np.zeros((planes, rows.weights.shape[1], width), np.float32)
+        self._columns = slice(columns.start, columns.stop)
+        # Views made once: thousands of frames are short of them.
+        self._sums = [
+            [
+                (slice(start, stop), lines[band : band + 1])
+                for band, (start, stop) in enumerate(rows.bands)
+                if stop > start
+            ]
+            for lines in self._lines
+        ]
+        self._edges = [lines[rows.count :] for lines in self._lines]
         self._across = np.ascontiguousarray(columns.dense[:, columns.start : columns.stop].T)
         self._chunk = max(1, _PRODUCT_SIZE // max(1, self._across.size))
 
     def __call__(self, planes: Sequence[Plane]) -> Floats:
         """Means over the cells that are there, shape (planes, rows, columns)."""
-        whole, columns = self.rows.count, slice(self.columns.start, self.columns.stop)
-        for plane, lines in zip(planes, self._lines, strict=True):
-            used = plane[:, columns]
-            for band, (start, stop) in enumerate(self.rows.bands):
-                if stop > start:
-                    cv2.reduce(
-                        used[start:stop], 0, cv2.REDUCE_SUM, lines[band : band + 1], cv2.CV_32F
-                    )
-            lines[whole:] = used[self.rows.edge_samples]
+        for plane, sums, edges in zip(planes, self._sums, self._edges, strict=True):
+            used = plane[:, self._columns]
+            for rows, line in sums:
+                cv2.reduce(used[rows], 0, cv2.REDUCE_SUM, line, cv2.CV_32F)
+            edges[:] = used[self.rows.edge_samples]
         cells: Floats = np.matmul(self.rows.weights, self._sum_across(), dtype=np.float32)
         return cells
 

@@ -331,20 +331,18 @@ class VideoReader:
         clock = Clock(stream.time_base, self.info.frame_rate, self._origin_pts)
         ticks = Ticks(None if isinstance(self._sampling, str) else self._sampling)
         counting = self._sampling != "key"
+        tick_s = float(stream.time_base or 0)
+        nominal_s = 1.0 / self.info.frame_rate
         for number, decoded in numbered:
             if decoded.pts is None and not counting:
                 at_s = number / self.info.frame_rate
             else:
                 at_s = clock.at(decoded.pts)
-            self._report.frame(at_s, self._shown_s(decoded), decoded.width, decoded.height)
+            # How long it stays on the screen, by its own account or the nominal rate.
+            shown_s = (decoded.duration or 0) * tick_s or nominal_s
+            self._report.frame(at_s, shown_s, decoded.width, decoded.height)
             if ticks.passes(at_s):
                 yield self._frame(decoded, number, at_s)
-
-    def _shown_s(self, decoded: VideoFrame) -> float:
-        """How long the frame stays on the screen, by its own account or the nominal rate."""
-        if decoded.duration and self._stream.time_base:
-            return float(decoded.duration * self._stream.time_base)
-        return 1.0 / self.info.frame_rate
 
     def _frame(self, decoded: VideoFrame, number: int, at_s: float) -> Frame:
         planes, colour = read_planes(decoded)
