@@ -16,15 +16,18 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import parser, report, table
-from benchmarks.ingest.clips import CLIPS, DURATION_S, make
+from benchmarks.common import SHARED, parser, report, table
+from benchmarks.ingest.clips import CLIPS, Clip, make
 from benchmarks.ingest.measure import Cost, run
 
 Command = Callable[[Path, Path], list[str]]
+Rows = list[dict[str, Any]]
 
+_RIVALS = ("dhash", "videohash", "signature")
 _STAGES = ("start", "open", "bars", "decode", "reduce", "fingerprint", "write", "rest")
 
 
@@ -32,39 +35,58 @@ def main(arguments: list[str]) -> None:
     """Measure, print tables, keep the rows."""
     options = parser("ingest", __doc__ or "")
     options.add_argument("--repeat", type=int, default=5, help="turns of each program")
+    options.add_argument("--rival-repeat", type=int, default=1, help="turns of the slow rivals")
     options.add_argument("--threads", type=int, default=1, help="decoder threads of ffmpeg")
     options.add_argument("--clips", nargs="*", metavar="NAME", help="only these of the clips")
     options.add_argument("--no-rivals", action="store_true", help="vcdb and bare decoding only")
+    options.add_argument(
+        "--part",
+        choices=("files", "jobs", "sample"),
+        help="only this: single files, two files with one and two jobs, fewer frames; else all",
+    )
     kept = Path(tempfile.gettempdir()) / "vcdb-benchmark-clips"
     options.add_argument("--folder", type=Path, default=kept, help="where the clips are kept")
+    options.add_argument(
+        "--corpus",
+        type=Path,
+        default=SHARED / "corpus",
+        help="folder of real clips to make them of",
+    )
     chosen = options.parse_args(arguments)
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         sys.exit("this benchmark needs the ffmpeg program; install it (apt-get install ffmpeg)")
-    rows: list[dict[str, Any]] = []
-    raw: list[dict[str, Any]] = []
-    stages: list[dict[str, Any]] = []
-    for clip in CLIPS:
-        if chosen.clips and clip.name not in chosen.clips:
-            continue
-        path = make(clip, chosen.folder, ffmpeg)
+    parts = {"files": _measure_files, "jobs": _measure_jobs, "sample": _measure_sampling}
+    for name in [chosen.part] if chosen.part else parts:
+        rows, raw = parts[name](chosen, ffmpeg)
+        report(
+            f"ingest-{name}",
+            rows,
+            as_json=chosen.json,
+            parameters={"repeat": chosen.repeat, "threads": chosen.threads},
+            raw=raw,
+        )
+
+
+def _chosen_clips(chosen: Namespace) -> list[Clip]:
+    return [clip for clip in CLIPS if not chosen.clips or clip.name in chosen.clips]
+
+
+def _measure_files(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
+    """One file after the other, all programs taking turns; summary with stages, and raw turns."""
+    rows: Rows = []
+    raw: Rows = []
+    stages: Rows = []
+    for clip in _chosen_clips(chosen):
+        path = make(clip, chosen.folder, ffmpeg, chosen.corpus)
         stages.append(_stages(path))
-        turns = _turns(path, _programs(ffmpeg, chosen), chosen.repeat)
+        turns = _alternated(_programs(ffmpeg, chosen), path, chosen.repeat, chosen.rival_repeat)
         raw += turns
         rows += _summary(path.name, turns, stages[-1]["frames"])
         print(table([row for row in rows if row["clip"] == clip.name]), flush=True)
     print("\nCPU seconds by stage, one run in one process:")
     print(table(stages))
-    jobs = _jobs(chosen, ffmpeg)
-    print("\ntwo files, one and two jobs:")
-    print(table(jobs))
-    report(
-        "ingest",
-        [*rows, *stages, *jobs],
-        as_json=chosen.json,
-        parameters={"repeat": chosen.repeat, "threads": chosen.threads, "clip_s": DURATION_S},
-        raw=raw,
-    )
+    return [*rows, *stages], raw
 
 
 def _programs(ffmpeg: str, chosen: Namespace) -> dict[str, Command]:
@@ -83,6 +105,15 @@ def _programs(ffmpeg: str, chosen: Namespace) -> dict[str, Command]:
             "dhash",
             str(path),
         ]
+        if find_spec("videohash"):
+            programs["videohash"] = lambda path, _: [
+                *python,
+                "benchmarks.ingest.rivals",
+                "videohash",
+                str(path),
+            ]
+        else:
+            print("videohash is not installed and left out: pip install -e '.[benchmark]'")
         programs["signature"] = lambda path, out: [
             *(*quiet, "-i", str(path), "-map", "0:v:0"),
             *("-vf", f"signature=filename={out / 'signature.bin'}", "-f", "null", "-"),
@@ -101,25 +132,18 @@ def _cost(command: Command, path: Path) -> Cost:
         return run(command(path, Path(out)))
 
 
-def _turns(path: Path, programs: dict[str, Command], repeat: int) -> list[dict[str, Any]]:
-    turns = []
-    for turn in range(repeat):
-        for name, command in programs.items():
-            cost = _cost(command, path)
-            turns.append(
-                {
-                    "clip": path.name,
-                    "engine": name,
-                    "turn": turn,
-                    "cpu_s": round(cost.cpu_s, 4),
-                    "wall_s": round(cost.wall_s, 4),
-                    "peak_mb": round(cost.peak_mb, 1),
-                }
-            )
-    return turns
+def _turn(path: Path, name: str, turn: int, cost: Cost) -> dict[str, Any]:
+    return {
+        "clip": path.name,
+        "engine": name,
+        "turn": turn,
+        "cpu_s": round(cost.cpu_s, 4),
+        "wall_s": round(cost.wall_s, 4),
+        "peak_mb": round(cost.peak_mb, 1),
+    }
 
 
-def _summary(clip: str, turns: list[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
+def _summary(clip: str, turns: Rows, frames: int) -> Rows:
     def median(name: str, field: str) -> float:
         return statistics.median(turn[field] for turn in turns if turn["engine"] == name)
 
@@ -155,27 +179,73 @@ def _stages(path: Path) -> dict[str, Any]:
     }
 
 
-def _jobs(chosen: Namespace, ffmpeg: str) -> list[dict[str, Any]]:
-    """Wall time of two files with one job and with two, alternated, medians."""
-    clip = next(clip for clip in CLIPS if not chosen.clips or clip.name in chosen.clips)
-    first = make(clip, chosen.folder, ffmpeg)
+def _measure_jobs(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
+    """Wall time of two files with one job and with two, and of one file with two."""
+    clip = _chosen_clips(chosen)[0]
+    first = make(clip, chosen.folder, ffmpeg, chosen.corpus)
     with tempfile.TemporaryDirectory() as folder:
         # A copy would be recognised as the same film: a byte more makes it another.
         second = Path(folder) / first.name
         second.write_bytes(first.read_bytes() + b"\0")
-        taken: dict[int, list[float]] = {1: [], 2: []}
-        for _ in range(chosen.repeat):
-            for jobs, walls in taken.items():
-                walls.append(
-                    _cost(lambda _, out, n=jobs: _add([first, second], out, n), first).wall_s
-                )
-    medians = {jobs: statistics.median(walls) for jobs, walls in taken.items()}
+        both = [first, second]
+        raw = _alternated(
+            {
+                "two files, 1 job": lambda _, out: _add(both, out, 1),
+                "two files, 2 jobs": lambda _, out: _add(both, out, 2),
+            },
+            first,
+            chosen.repeat,
+        )
+    rows = _speed_ups(raw, "wall_s")
+    print("\nwall time of two files, by jobs:")
+    print(table(rows))
+    return rows, raw
+
+
+def _measure_sampling(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
+    """CPU time of one file with all frames and with fewer."""
+    clip = _chosen_clips(chosen)[0]
+    path = make(clip, chosen.folder, ffmpeg, chosen.corpus)
+    ways = ("all", "key", "2", "0.2")
+    raw = _alternated(
+        {
+            f"--sample {way}": lambda path, out, w=way: _add([path], out, 1, "--sample", w)
+            for way in ways
+        },
+        path,
+        chosen.repeat,
+    )
+    rows = _speed_ups(raw, "cpu_s")
+    print("\nCPU time by sampling:")
+    print(table(rows))
+    return rows, raw
+
+
+def _alternated(
+    programs: dict[str, Command], path: Path, repeat: int, rival_repeat: int | None = None
+) -> Rows:
+    """Every program in turn, ``repeat`` times; rivals take part in the first turns only."""
+    return [
+        _turn(path, name, turn, _cost(command, path))
+        for turn in range(repeat)
+        for name, command in programs.items()
+        if name not in _RIVALS or rival_repeat is None or turn < rival_repeat
+    ]
+
+
+def _speed_ups(raw: Rows, field: str) -> Rows:
+    """Medians by program, each compared with the first one."""
+    names = list(dict.fromkeys(turn["engine"] for turn in raw))
+    medians = {
+        name: statistics.median(turn[field] for turn in raw if turn["engine"] == name)
+        for name in names
+    }
     return [
         {
-            "clip": f"2 × {first.name}",
-            "jobs": jobs,
-            "wall_s": round(wall_s, 3),
-            "speed_up": round(medians[1] / wall_s, 3),
+            "clip": raw[0]["clip"],
+            "engine": name,
+            field: round(median, 3),
+            "speed_up": round(medians[names[0]] / median, 3),
         }
-        for jobs, wall_s in medians.items()
+        for name, median in medians.items()
     ]

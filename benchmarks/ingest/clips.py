@@ -10,11 +10,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import SHARED
 from vcdb import samples
 from vcdb.media.encode import write_video
 
-DURATION_S = 62
 #: Looped one after the other; films, nature, a street.
 _REAL = (
     "bbb_cave_1080p.mp4",
@@ -27,16 +25,19 @@ _RATE = 25
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A kind of file: its name, its height in pixels, and how ffmpeg makes it."""
+    """A kind of file: its name, its height in pixels, how ffmpeg makes it, and its length."""
 
     name: str
     height_px: int
     options: tuple[str, ...]
+    duration_s: int = 62
 
 
 CLIPS = (
     Clip("h264_1080p.mp4", 1080, ("libx264", "-preset", "medium", "-crf", "21")),
     Clip("h264_720p.mp4", 720, ("libx264", "-preset", "medium", "-crf", "21")),
+    # What a call costs whatever the length shows beside the minute above.
+    Clip("h264_720p_3min.mp4", 720, ("libx264", "-preset", "medium", "-crf", "21"), duration_s=186),
     Clip("hevc_1080p.mp4", 1080, ("libx265", "-preset", "superfast", "-crf", "24")),
     Clip(
         "vp9_720p.webm",
@@ -47,13 +48,13 @@ CLIPS = (
 )
 
 
-def make(clip: Clip, folder: Path, ffmpeg: str) -> Path:
-    """The clip's file in ``folder``, made if it is not there yet."""
+def make(clip: Clip, folder: Path, ffmpeg: str, corpus: Path) -> Path:
+    """The clip's file in ``folder``, made if it is not there yet, of clips in ``corpus`` if any."""
     path = folder / clip.name
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    sources = _sources(folder)
+    sources = _sources(folder, corpus)
     inputs = [word for source in sources for word in ("-i", str(source))]
     width = clip.height_px * 16 // 9
     scaled = "".join(
@@ -68,14 +69,14 @@ def make(clip: Clip, folder: Path, ffmpeg: str) -> Path:
         lossless = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", str(short))
         _run([ffmpeg, *inputs, "-filter_complex", graph, "-map", "[out]", *lossless])
     part = path.with_name(f"part_{clip.name}")
-    looped = ("-stream_loop", "-1", "-i", str(short), "-t", str(DURATION_S))
+    looped = ("-stream_loop", "-1", "-i", str(short), "-t", str(clip.duration_s))
     _run([ffmpeg, *looped, "-pix_fmt", "yuv420p", "-c:v", *clip.options, str(part)])
     part.rename(path)
     return path
 
 
-def _sources(folder: Path) -> list[Path]:
-    real = [SHARED / "corpus" / "clips" / name for name in _REAL]
+def _sources(folder: Path, corpus: Path) -> list[Path]:
+    real = [corpus / "clips" / name for name in _REAL]
     if all(path.exists() for path in real):
         return real
     made = [folder / f"{name}.mp4" for name in samples.NAMES]

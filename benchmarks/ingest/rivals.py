@@ -1,7 +1,8 @@
 """``python -m benchmarks.ingest.rivals WHICH FILE``: other ways of fingerprinting every frame.
 
 ``bare`` only decodes, with the library that vcdb uses; ``dhash`` is OpenCV and the ImageHash
-package, a 64-bit hash per frame, as in the article that the course part follows.
+package, a 64-bit hash per frame, as in the article that the course part follows; ``videohash`` is
+the package of that name, one hash for the whole file, of a frame a second.
 """
 
 from __future__ import annotations
@@ -36,5 +37,18 @@ def dhash(path: str) -> int:
         count += 1
 
 
+def videohash(path: str) -> int:
+    """One hash of the file; the package has the ffmpeg program decode."""
+    from PIL import Image
+
+    # The package was written when this filter of Pillow's had another name.
+    Image.ANTIALIAS = Image.Resampling.LANCZOS  # type: ignore[attr-defined]
+    from videohash import VideoHash
+
+    found = VideoHash(path=path)
+    found.delete_storage_path()
+    return int(found.hash_hex, 16)
+
+
 if __name__ == "__main__":
-    print({"bare": bare, "dhash": dhash}[sys.argv[1]](sys.argv[2]))
+    print({"bare": bare, "dhash": dhash, "videohash": videohash}[sys.argv[1]](sys.argv[2]))
