@@ -16,7 +16,7 @@ from vcdb.course.crop import Crop
 from vcdb.course.dhash import dhash
 from vcdb.course.telemetry import interpolate
 from vcdb.laps import LapOptions, index_lap, lap_picture, read_table
-from vcdb.media.video import open_video
+from vcdb.media.video import grab_frame, open_video
 
 #: Margins of the article, for pictures of 1280×720.
 ARTICLE_CROP = Crop(140 / 1280, 100 / 720, 140 / 1280, 100 / 720)
@@ -67,6 +67,10 @@ class LapFile:
     def picture(self, number: int) -> NDArray[np.uint8]:
         """Frame ``number``, (360, 640, 3) BGR."""
         return np.asarray(cv2.imdecode(self.frames[number][1], cv2.IMREAD_COLOR), np.uint8)
+
+    def full_picture(self) -> NDArray[np.uint8]:
+        """One frame from the middle in its own size."""
+        return grab_frame(str(self.path), at_s=self.frames[len(self.frames) // 2][0])
 
 
 def laps_in(folder: Path) -> dict[str, list[LapFile]]:

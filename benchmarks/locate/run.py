@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import SHARED, parser, report, table
+from benchmarks.locate.films import Film, films_in
 from benchmarks.locate.laps import LapFile, error_m, laps_in
+from benchmarks.locate.speed import speeds
 from vcdb.course.dhash import nearest
 from vcdb.course.locator import CoursePlace, Lap, Locator, Scene
 from vcdb.course.similar import Peak
@@ -68,6 +70,9 @@ def main(arguments: list[str]) -> None:
     options = parser("locate", __doc__ or "")
     options.add_argument("--laps", type=Path, default=SHARED / "torcs", help="folder of laps")
     options.add_argument(
+        "--corpus", type=Path, default=SHARED / "corpus", help="folder with films in clips/"
+    )
+    options.add_argument(
         "--every", type=int, default=1, help="sequences end at every so manieth frame"
     )
     chosen = options.parse_args(arguments)
@@ -77,6 +82,7 @@ def main(arguments: list[str]) -> None:
     rows: list[Row] = []
     raw: list[Row] = []
     laps = [lap for group in tracks.values() for lap in group]
+    films = films_in(chosen.corpus)
     for indexed in laps:
         for queried in laps:
             if queried is indexed:
@@ -88,13 +94,18 @@ def main(arguments: list[str]) -> None:
             rows += new
             print(f"\n{indexed.name} <- {queried.name}")
             print(table(new), flush=True)
+        new = list(_films(indexed, films))
+        rows += new
+        print(f"\n{indexed.name} <- films\n{table(new)}", flush=True)
+    took = list(speeds(laps[0].course, laps[-1].full_picture(), chosen.seed))
+    print(f"\ntimes on large courses\n{table(took)}")
     precision = _precision(raw)
     print("\nsingle scenes by confidence (all pairs of one track):")
     print(table(precision))
     _plot(raw)
     report(
         "locate",
-        rows + precision,
+        rows + precision + took,
         as_json=chosen.json,
         parameters={"laps": [lap.name for lap in laps], "every": chosen.every},
         raw=raw,
@@ -130,11 +141,31 @@ def _strangers(indexed: LapFile, queried: LapFile) -> Iterator[Row]:
     tracked = [
         verdict for _, _, verdict, _, _ in _tracked(Tracker(locator), locator.scenes(everything))
     ]
-    for name, verdicts in (("other track, single", single), ("other track, track", tracked)):
-        row = {"index": indexed.name, "query": queried.name, "method": name, "n": len(verdicts)}
+    yield from _claims(indexed, queried.name, "other track", single, tracked)
+
+
+def _films(indexed: LapFile, films: Sequence[Film]) -> Iterator[Row]:
+    """Frames of films, and runs through their beginnings: nothing may be claimed, either."""
+    locator = Locator([Lap(1, indexed.name, indexed.course)])
+    single: list[str] = []
+    tracked: list[str] = []
+    for film in films:
+        if not film.fits(indexed.course):
+            continue
+        scenes = [Scene(n, at_s, film.reader(n)) for n, (at_s, _) in enumerate(film.frames)]
+        single += [locator.locate(scene.picture()).verdict for scene in scenes]
+        tracked += [point.verdict for point in Tracker(locator).track(scenes)]
+    yield from _claims(indexed, "films", "films", single, tracked)
+
+
+def _claims(
+    indexed: LapFile, query: str, kind: str, single: Sequence[str], tracked: Sequence[str]
+) -> Iterator[Row]:
+    for name, verdicts in ((f"{kind}, single", single), (f"{kind}, track", tracked)):
+        row = {"index": indexed.name, "query": query, "method": name, "n": len(verdicts)}
         yield row | {
-            "found": float(np.mean([verdict == "found" for verdict in verdicts])),
-            "ambiguous": float(np.mean([verdict == "ambiguous" for verdict in verdicts])),
+            verdict: sum(one == verdict for one in verdicts) / max(len(verdicts), 1)
+            for verdict in ("found", "ambiguous")
         }
 
 
@@ -258,9 +289,9 @@ def _plot(raw: Sequence[Row]) -> None:
         return
     methods = ["article's dHash", "single", *(f"{s:g} s" for s in SEQUENCES_S), "track"]
     figure, axes = pyplot.subplots(
-        1, len(pairs), figsize=(4.5 * len(pairs), 4), sharey=True, squeeze=False
+        1, len(pairs) + 1, figsize=(4.5 * len(pairs) + 4.5, 4), squeeze=False
     )
-    for axis, (index, query) in zip(axes[0], pairs, strict=True):
+    for axis, (index, query) in zip(axes[0], pairs, strict=False):
         for method in methods:
             of_pair = [row for row in raw if (row["index"], row["query"]) == (index, query)]
             errors = np.sort([row["error_m"] for row in of_pair if row["method"] == method])
@@ -270,7 +301,21 @@ def _plot(raw: Sequence[Row]) -> None:
         axis.set_title(f"{index}\n<- {query}", fontsize=8)
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("share of queries within it")
-    axes[0][-1].legend(fontsize=7)
+    axes[0][-2].legend(fontsize=7)
+    _plot_precision(axes[0][-1], raw)
     figure.tight_layout()
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / "locate.png", dpi=100)
+
+
+def _plot_precision(axis: Any, raw: Sequence[Row]) -> None:
+    """Single scenes, surest first: which share of those claimed is right, by how many are."""
+    single = [row for row in raw if row["method"] == "single"]
+    confidence = np.array([row["confidence"] for row in single])
+    right = np.array([row["error_m"] <= 30 for row in single])
+    least = np.quantile(confidence, np.linspace(0, 0.95, 60))
+    kept = [confidence >= value for value in least]
+    axis.plot([one.mean() for one in kept], [right[one].mean() for one in kept])
+    axis.set_xlabel("share of single scenes claimed, surest first")
+    axis.set_title("right (within 30 m) among those claimed", fontsize=8)
+    axis.grid(alpha=0.3)

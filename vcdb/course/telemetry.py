@@ -175,17 +175,18 @@ def interpolate(
 def _take(
     name: str, values: NDArray[np.float64], rows: NDArray[np.float64], nearest: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    index = np.arange(len(values))
+    # Only the rows asked for are looked at: a table may have a million more.
+    low = np.floor(rows).astype(np.int64)
+    share = rows - low
+    first, second = values[low], values[np.minimum(low + 1, len(values) - 1)]
     turn = {"_deg": 360.0, "_rad": 2 * np.pi}.get(name.strip().lower()[-4:])
     if turn is not None:
-        low = 0.0 if values.min() >= 0 else -turn / 2
-        unwrapped = np.interp(rows, index, np.unwrap(values, period=turn))
-        return np.asarray((unwrapped - low) % turn + low, np.float64)
-    taken = np.interp(rows, index, values)
-    resets = _resets(values)
-    if resets.size:
-        across = np.isin(np.floor(rows).astype(np.int64), resets)
-        taken = np.where(across, values[nearest], taken)
+        apart = (second - first + turn / 2) % turn - turn / 2
+        least = np.where((first < 0) | (second < 0), -turn / 2, 0.0)
+        return np.asarray((first + share * apart - least) % turn + least, np.float64)
+    taken = first + share * (second - first)
+    if np.any(second < first):
+        taken = np.where(np.isin(low, _resets(values)), values[nearest], taken)
     return np.asarray(taken, np.float64)
 
 
