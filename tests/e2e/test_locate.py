@@ -164,6 +164,32 @@ def test_dhash_under_an_explicit_crop(indexed: Vcdb, laps: Path) -> None:
     assert same.records[0]["frame"] == done.records[0]["frame"]
 
 
+def test_the_map_of_a_sequence_shows_its_last_frame(
+    indexed: Vcdb, laps: Path, tmp_path: Path
+) -> None:
+    stills = [laps / f"{number}.png" for number in range(30, 36)]
+    indexed("locate", "--sequence", *stills, "--map", tmp_path / "stills.png")
+    indexed("locate", "--sequence", laps / "run.mp4", "--map", tmp_path / "clip.png")
+    with_frames, without = (
+        cv2.imread(str(tmp_path / f"{name}.png")) for name in ("stills", "clip")
+    )
+    assert len(with_frames) > len(without)
+
+
+def test_what_of_the_telemetry_is_not_used_is_said(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None:
+    rows = (laps / "lap.csv").read_text().splitlines()
+    short = tmp_path / "short.csv"
+    short.write_text(
+        "\n".join(row.split(",")[0] for row in rows[:1])
+        + ",speed\n"
+        + "".join(f"{row.split(',')[0]},{number}\n" for number, row in enumerate(rows[1:201]))
+    )
+    done = vcdb("add", laps / "lap.mp4", "--telemetry", short)
+    assert done.code == 0
+    assert "100 frames before or after its rows are left out" in done.err
+    assert "places are told apart by time" in done.err
+
+
 def test_bad_input_is_a_sentence(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None:
     table = tmp_path / "bad.csv"
     table.write_text("time_s,x_m\n0,1\n2,2\n1,3\n")
@@ -175,6 +201,7 @@ def test_bad_input_is_a_sentence(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None
         (["locate", laps / "30.png"], "no lap with telemetry"),
         (["locate"], "name either images"),
         (["locate", "--hash", "xyz"], "no lap with telemetry"),
+        (["locate", laps / "30.png", "--crop", "1,1,1,1"], "--crop goes with --method dhash"),
         (["add", laps, "--telemetry", table], "links one video file"),
         (["add", laps / "lap.mp4", "--crop", "1,1,1,1"], "go with --telemetry"),
         (["add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", "--frames", "9"], "FIRST:LAST"),
@@ -194,3 +221,7 @@ def test_another_shape_is_a_sentence(indexed: Vcdb, tmp_path: Path) -> None:
     assert done.code == 3
     assert done.records[0]["verdict"] == "error"
     assert "200×200" in done.records[0]["error"]
+    assert (
+        f"{tmp_path / 'square.png'}: the picture is"
+        in indexed("locate", tmp_path / "square.png").err
+    )

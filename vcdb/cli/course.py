@@ -122,6 +122,8 @@ def locate(
 
     names = queries or []
     _check_usage(names, sequence=sequence, track=track, hash_digits=hash_digits, method=method)
+    if crop is not None and method != "dhash":
+        raise UsageError("--crop goes with --method dhash; views are cut as their laps are")
     if truth is not None and (track is None or map_file is None):
         raise UsageError("--truth goes with --track and --map: it is shown on the map")
     with Database(db) as base:
@@ -205,6 +207,7 @@ def _locate_sequence(
     locator: Locator, names: list[str], sheet: MapSheet | None, *, json: bool
 ) -> int:
     from vcdb.course.track import Tracker
+    from vcdb.media.image import read_image
 
     started = time.perf_counter()
     query = names[0] if len(names) == 1 else names[-1]
@@ -213,7 +216,7 @@ def _locate_sequence(
     except InputError as error:
         return _failed(query, error, json=json)
     if sheet is not None:
-        sheet.add(location)
+        sheet.add(location, None if len(names) == 1 else read_image(query), query)
     return _tell(query, location, started, json=json)
 
 
@@ -265,10 +268,11 @@ def _tell(query: str, location: Location, started: float, *, json: bool) -> int:
 def _failed(query: str, error: InputError, *, json: bool) -> int:
     from vcdb import render
 
+    text = str(error)
     if json:
-        emit(render.error_json(query, str(error)))
+        emit(render.error_json(query, text))
     else:
-        say(str(error))
+        say(text if query in text else f"{query}: {text}")
     return INPUT_FAILED
 
 

@@ -80,12 +80,23 @@ def add_lap(
             add_course(base, result.video_id, course)
             if is_table:
                 say(f"{path}: a course of {len(course)} hashes, for --method dhash and --hash")
-            _say_notes(options.telemetry, table.telemetry, course)
+            beyond = 0 if is_table else options.span.count(result.frames or 0) - len(course)
+            _say_notes(options.telemetry, table.telemetry, course, beyond)
     emit(render.to_json(result) if json else render.add_text(result))
     return INPUT_FAILED if result.status in ("failed", "partial") else DONE
 
 
-def _say_notes(path: Path, telemetry: Telemetry, course: Course) -> None:
+def _say_notes(path: Path, telemetry: Telemetry, course: Course, beyond: int) -> None:
+    from vcdb.course.course import ASSUMED_M_PER_S
+    from vcdb.course.telemetry import DISTANCE_NAMES, find_column
+
+    if beyond > 0:
+        say(f"{path}: {beyond} frames before or after its rows are left out of the course")
+    if not len(course.points_m) and find_column(course.numbers, DISTANCE_NAMES) is None:
+        say(
+            f"{path}: no columns such as x_m, y_m or distance_m; places are told apart by time, as "
+            f"if driven at {ASSUMED_M_PER_S:g} m/s"
+        )
     for note in telemetry.notes:
         say(note)
     if telemetry.rows < len(course):

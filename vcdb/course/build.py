@@ -73,6 +73,11 @@ class Span:
         """Tell whether a frame number lies in the span."""
         return self.first <= index and (self.last is None or index <= self.last)
 
+    def count(self, frames: int) -> int:
+        """How many of a video's ``frames`` lie in the span."""
+        last = frames - 1 if self.last is None else min(self.last, frames - 1)
+        return max(0, last - self.first + 1)
+
 
 def rows_of_frames(
     telemetry: Telemetry, frames: NDArray[np.int64], at_s: NDArray[np.float64], offset_s: float

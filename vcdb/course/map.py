@@ -94,10 +94,12 @@ class _projection:  # noqa: N801 - called like a function
         self._low, high = everything.min(axis=0), everything.max(axis=0)
         room = np.array([WIDTH_PX, MAP_HEIGHT_PX]) - 2 * MARGIN_PX
         self._scale = float((room / np.maximum(high - self._low, 1.0)).min())
+        self._left_px = MARGIN_PX + float(room[0] - (high - self._low)[0] * self._scale) / 2
 
     def __call__(self, points_m: NDArray[np.float64]) -> NDArray[np.int32]:
-        pixels = MARGIN_PX + (points_m - self._low) * self._scale
-        pixels[:, 1] = MAP_HEIGHT_PX - pixels[:, 1]
+        pixels = (points_m - self._low) * self._scale
+        pixels[:, 0] += self._left_px
+        pixels[:, 1] = MAP_HEIGHT_PX - MARGIN_PX - pixels[:, 1]
         return np.asarray(np.rint(np.clip(pixels, -1e6, 1e6)), np.int32)
 
 

@@ -61,6 +61,11 @@ def make_telemetry(
         InputError: fewer than two rows, no numeric column besides the clock, or a clock that
             runs backwards.
     """
+    if not numbers and texts:
+        raise InputError(
+            f"{name} has no column of numbers ({', '.join(texts)}); it needs a position, columns "
+            "such as x_m, y_m"
+        )
     if not numbers or len(next(iter(numbers.values()))) < 2:
         raise InputError(f"{name} has fewer than two rows of telemetry; export a whole lap")
     time_name = find_column(numbers, TIME_NAMES)

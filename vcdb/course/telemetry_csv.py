@@ -140,8 +140,9 @@ def _numbers(name: str, column: str, cells: list[str], lines: list[int]) -> NDAr
         value = _number(cell)
         if value is None or not math.isfinite(value):
             missing = sum(_number(c) is None or not math.isfinite(_number(c) or 0) for c in cells)
+            said = repr(cell) if cell else "empty"
             raise InputError(
-                f"{name}, line {lines[index]}: {column} is {cell or 'missing'!r}, not a number "
+                f"{name}, line {lines[index]}: {column} is {said}, not a number "
                 f"({missing} of {len(cells)} rows); remove those rows or that column"
             )
         values[index] = value
