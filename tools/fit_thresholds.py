@@ -35,10 +35,12 @@ from vcdb.fingerprint.descriptor import (  # noqa: E402
 )
 from vcdb.fingerprint.shrink import shrunk  # noqa: E402
 from vcdb.indexing import index_video  # noqa: E402
+from vcdb.media.area import FULL  # noqa: E402
+from vcdb.media.bars import find_area_image  # noqa: E402
 from vcdb.search.difference import differences  # noqa: E402
 from vcdb.search.evidence import FEATURES, features_of  # noqa: E402
 from vcdb.search.finder import levels_of_picture  # noqa: E402
-from vcdb.search.variants import first_hypotheses  # noqa: E402
+from vcdb.search.variants import as_it_is, without_bars  # noqa: E402
 from vcdb.search.verdict import blank_difference  # noqa: E402
 
 TARGET = ROOT / "vcdb" / "search" / "verdict.json"
@@ -113,8 +115,11 @@ def collect(corpus: Corpus) -> Iterator[Pair]:
             turn = (number + frame.number // FRAME_STEP) % len(alterations)
             for altered in {0, turn}:
                 picture = shrunk(alterations[altered](frame.bgr))
-                for hypothesis in first_hypotheses(picture):
-                    query = levels_of_picture(picture, hypothesis)
+                area = find_area_image(picture)
+                cut = [without_bars(picture, area)] if area != FULL else []
+                every = levels_of_picture(picture, [as_it_is(picture), *cut])
+                for row in range(len(every.mean)):
+                    query = every.take([row])
                     if query.deviation[0] >= PLAIN_DEVIATION:
                         film = corpus.film(clip)
                         stored = {
@@ -128,7 +133,7 @@ def collect(corpus: Corpus) -> Iterator[Pair]:
 
 def _against_all(query: Levels, stored: dict[str, Levels]) -> list[tuple[float, str, np.ndarray]]:
     """Difference, clip, and features of the nearest run of each clip, nearest clip first."""
-    blank = blank_difference(query.values.brightness[0])
+    blank = np.array([blank_difference(query.values.brightness[0])])
     found = []
     for clip, levels in stored.items():
         if not len(levels.mean):

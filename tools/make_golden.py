@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT))
 
 from tests.contract.stores import make_video  # noqa: E402
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, describe, values_of  # noqa: E402
-from vcdb.fingerprint.grid import geometry, image_grid  # noqa: E402
+from vcdb.fingerprint.geometry import geometry  # noqa: E402
 from vcdb.fingerprint.hashes import hashes_of  # noqa: E402
+from vcdb.fingerprint.picture import image_grid  # noqa: E402
 from vcdb.fingerprint.sketch import sketches_of  # noqa: E402
 from vcdb.store.codec import FORMAT_VERSION  # noqa: E402
 from vcdb.store.lmdb_store import LmdbStore  # noqa: E402

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.course.dhash import dhash
+from vcdb.explanation import UncertainBit
 from vcdb.fingerprint.cells import HASH_BITS, LOW_BITS
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, levels_of_grids
-from vcdb.fingerprint.grid import geometry, image_grids
+from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.hashes import margins_of
-from vcdb.models import UncertainBit
+from vcdb.fingerprint.picture import image_grids
 from vcdb.search.probes import widen
 
 
@@ -43,7 +44,7 @@ def dissect(picture: NDArray[np.uint8], name: str) -> Anatomy:
     height_px, width_px = picture.shape[:2]
     grids = image_grids(picture, [geometry(width_px / height_px)])
     values, _, deviations = levels_of_grids(grids)
-    widening = widen(values.brightness[0])
+    widening = widen(values.brightness)[0]
     uncertain = [
         UncertainBit(item.number, item.margin, item.level, item.neighbour) for item in widening.core
     ]

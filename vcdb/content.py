@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 _SAMPLES = 64
@@ -17,6 +16,9 @@ def content_id(path: Path) -> str:
     what the samples miss (a change within a film that keeps its size) shows in the modification
     time, see ``Database.add``. Raises OSError.
     """
+    # Not needed by a search, and slow to import.
+    import hashlib
+
     size = path.stat().st_size
     digest = hashlib.blake2b(size.to_bytes(8), digest_size=_DIGEST_BYTES)
     with path.open("rb") as file:

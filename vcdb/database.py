@@ -18,7 +18,7 @@ from vcdb.errors import InputError, UsageError
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.media.image import read_image
-from vcdb.models import AddResult, Answer, Explanation, Finding, Stats, Video
+from vcdb.models import AddResult, Answer, Finding, Stats, Video
 from vcdb.sampled import is_finer, recorded
 from vcdb.store.base import NewVideo, Store
 from vcdb.store.codec import BLOCK_RUNS, FORMAT_VERSION
@@ -26,6 +26,7 @@ from vcdb.store.lmdb_store import LmdbStore
 
 if TYPE_CHECKING:
     from vcdb.course.locator import Lap, Location
+    from vcdb.explanation import Explanation
     from vcdb.fingerprint.runs import RunTable
     from vcdb.indexing import IndexedVideo, ProgressCallback
     from vcdb.media.sampling import Sampling

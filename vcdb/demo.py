@@ -22,7 +22,8 @@ from vcdb import samples
 from vcdb.database import Database
 from vcdb.errors import UsageError
 from vcdb.fingerprint.descriptor import describe
-from vcdb.fingerprint.grid import geometry, image_grids
+from vcdb.fingerprint.geometry import geometry
+from vcdb.fingerprint.picture import image_grids
 from vcdb.indexing import ProgressCallback
 from vcdb.ingest import AddOptions, add_files, find_files
 from vcdb.media.encode import Encoding, write_video

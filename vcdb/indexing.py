@@ -17,7 +17,8 @@ import numpy as np
 
 from vcdb.errors import DecodeError
 from vcdb.fingerprint.bands import single_threaded
-from vcdb.fingerprint.grid import Cells, GridPlan, geometry
+from vcdb.fingerprint.geometry import geometry
+from vcdb.fingerprint.grid import Cells, GridPlan
 from vcdb.fingerprint.runs import RunBuilder, RunTable, join
 from vcdb.media.area import Area
 from vcdb.media.bars import find_area

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vcdb.errors import UsageError
 from vcdb.fingerprint.cells import CHOSEN, HASH_BITS
-from vcdb.fingerprint.grid import COLUMNS, ROWS, Geometry, geometry
+from vcdb.fingerprint.geometry import COLUMNS, ROWS, Geometry, geometry
 
 if TYPE_CHECKING:
     from vcdb.anatomy import Anatomy

@@ -16,18 +16,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from vcdb.anatomy import Anatomy
-    from vcdb.models import (
-        AddResult,
-        Answer,
-        Explanation,
-        Finding,
-        HypothesisTrace,
-        Match,
-        RungTrace,
-        Stats,
-        UncertainBit,
-        Video,
-    )
+    from vcdb.explanation import Explanation, HypothesisTrace, RungTrace, UncertainBit
+    from vcdb.models import AddResult, Answer, Finding, Match, Stats, Video
 
 _VERDICTS = {"found": "found", "ambiguous": "ambiguous", "not_found": "not found"}
 _INDENT = "    "

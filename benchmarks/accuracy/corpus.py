@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, levels_of_grids
-from vcdb.fingerprint.grid import geometry, image_grid
+from vcdb.fingerprint.geometry import geometry
+from vcdb.fingerprint.picture import image_grid
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.video import displayed, open_video
 

@@ -11,8 +11,9 @@ import pytest
 
 from tests.contract.stores import make_video
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, describe, values_of
-from vcdb.fingerprint.grid import geometry, image_grid
+from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.hashes import hashes_of
+from vcdb.fingerprint.picture import image_grid
 from vcdb.fingerprint.sketch import sketches_of
 from vcdb.store.base import Ranges
 from vcdb.store.codec import FORMAT_VERSION, postings_of

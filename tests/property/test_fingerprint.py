@@ -17,7 +17,7 @@ from vcdb.fingerprint.descriptor import (
     levels_of_grids,
     values_of,
 )
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 from vcdb.fingerprint.hashes import hashes_of, hashes_of_brightness
 from vcdb.fingerprint.runs import RunBuilder, RunTable
 from vcdb.fingerprint.sketch import sketches_of

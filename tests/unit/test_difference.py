@@ -123,7 +123,7 @@ def probability(query: np.ndarray, stored: np.ndarray) -> float:
         levels_of(describe(stored[None])),
     )
     measured = differences(ours.values, theirs.values)
-    blank = blank_difference(ours.values.brightness[0])
+    blank = np.array([blank_difference(ours.values.brightness[0])])
     return float(probabilities(features_of(ours, blank, theirs, measured))[0])
 
 

@@ -11,17 +11,10 @@ import pytest
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from vcdb.fingerprint.grid import (
-    COLUMNS,
-    ROWS,
-    Area,
-    Geometry,
-    GridPlan,
-    frame_grid,
-    geometry,
-    image_grid,
-    image_grids,
-)
+from vcdb.fingerprint.geometry import COLUMNS, ROWS, Geometry, geometry
+from vcdb.fingerprint.grid import GridPlan, frame_grid
+from vcdb.fingerprint.picture import image_grid, image_grids
+from vcdb.media.area import Area
 from vcdb.media.colour import to_sdr
 from vcdb.media.frame import Frame
 from vcdb.media.pixels import read_planes

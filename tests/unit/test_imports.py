@@ -17,7 +17,7 @@ PACKAGE = Path(vcdb.__file__).parent
 
 #: A module may import from the lines above it and from its own line.
 LAYERS = (
-    {"errors", "models"},
+    {"errors", "explanation", "models"},
     {"media"},
     {"fingerprint"},
     {"store"},
@@ -62,6 +62,7 @@ FIND_MUST_NOT_IMPORT = {
     "platformdirs",
     "rich",
     "scipy",
+    "vcdb.explanation",
     "vcdb.ingest",
     "vcdb.media.video",
     "vcdb.server",

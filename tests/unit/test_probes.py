@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vcdb.fingerprint.cells import CELLS, CHOSEN, HIGH_BITS
 from vcdb.fingerprint.hashes import CELL_NOISE, contrasts_of, hashes_of_brightness
-from vcdb.search.probes import CORE_ZONE, MAX_DOUBLINGS, Widening, rungs, widen
+from vcdb.search.probes import CORE_ZONE, MAX_DOUBLINGS, Widening, ranges_of, rungs, widen
 from vcdb.store.codec import pack_keys
 
 RNG = np.random.default_rng(5)
@@ -29,6 +29,12 @@ def picture(**near: float) -> np.ndarray:
     return brightness
 
 
+def widened(brightness: np.ndarray) -> Widening:
+    """One picture's, though others are widened along with it."""
+    others = RNG.normal(0, 1, (2, CELLS)).astype(np.float32)
+    return widen(np.stack([others[0], brightness, others[1]]))[1]
+
+
 def keys_of(widening: Widening, count: int) -> list[np.ndarray]:
     return [rung.ranges.keys for rung in islice(rungs(widening), count)]
 
@@ -38,11 +44,11 @@ def bit_items(widening: Widening) -> list[int]:
 
 
 def test_clear_picture_doubles_no_bit() -> None:
-    assert bit_items(widen(picture())) == []
+    assert bit_items(widened(picture())) == []
 
 
 def test_uncertain_bits_are_doubled_nearest_first() -> None:
-    widening = widen(picture(b3=0.02, b9=-0.001, b20=0.1))
+    widening = widened(picture(b3=0.02, b9=-0.001, b20=0.1))
     assert bit_items(widening) == [31 - 9, 31 - 3, 31 - 20]
     (core,) = keys_of(widening, 1)
     assert len(core) == 2 ** len(widening.core)
@@ -52,14 +58,14 @@ def test_uncertain_bits_are_doubled_nearest_first() -> None:
 
 def test_doublings_are_capped_at_seven() -> None:
     near = {f"b{bit}": 0.01 * (bit + 1) * (-1) ** bit for bit in range(12)}
-    widening = widen(picture(**near))
+    widening = widened(picture(**near))
     assert len(widening.core) == MAX_DOUBLINGS == 7
     for keys in keys_of(widening, 6):
         assert len(keys) == len(np.unique(keys)) == 128
 
 
 def test_low_bits_become_a_range_not_doublings() -> None:
-    widening = widen(picture(b25=0.01, b31=-0.02))
+    widening = widened(picture(b25=0.01, b31=-0.02))
     assert bit_items(widening) == []
     narrow, wide = (rung.ranges for rung in islice(rungs(widening), 2))
     low = int(widening.hashes.perceptual[0]) & 0xFF
@@ -76,7 +82,7 @@ def test_borderline_level_doubles_like_a_bit() -> None:
     flat = np.zeros(CELLS, np.float32)
     # Left and right equally bright: the first contrast is at its middle bound.
     symmetric = brightness.reshape(7, 11) + brightness.reshape(7, 11)[:, ::-1]
-    widening = widen(np.where(flat == 0, symmetric.ravel() / 2 + 0.3, flat).astype(np.float32))
+    widening = widened(np.where(flat == 0, symmetric.ravel() / 2 + 0.3, flat).astype(np.float32))
     levels = [item for item in widening.core if item.level is not None]
     assert 0 in [item.number for item in levels]
     assert all(abs((item.level or 0) - (item.neighbour or 0)) == 1 for item in levels)
@@ -91,7 +97,7 @@ def test_core_reaches_a_copy_whose_uncertain_values_turned(seed: int, noise_shar
     stored -= stored[CHOSEN].mean()
     limit = CORE_ZONE * CELL_NOISE * noise_share
     query = stored + rng.uniform(-limit, limit, CELLS).astype(np.float32) * 0.1
-    widening = widen(query)
+    widening = widened(query)
     if len([item for item in widening.items if item.margin <= CORE_ZONE]) > MAX_DOUBLINGS:
         return
     hashes = hashes_of_brightness(stored[None])
@@ -104,7 +110,7 @@ def test_core_reaches_a_copy_whose_uncertain_values_turned(seed: int, noise_shar
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_rungs_never_repeat_a_key_beyond_the_second(seed: int) -> None:
-    widening = widen(np.random.default_rng(seed).normal(0, 0.4, CELLS).astype(np.float32))
+    widening = widened(np.random.default_rng(seed).normal(0, 0.4, CELLS).astype(np.float32))
     rows = keys_of(widening, 40)
     every = np.concatenate(rows[1:])
     assert len(np.unique(every)) == len(every)
@@ -115,7 +121,7 @@ def test_rungs_never_repeat_a_key_beyond_the_second(seed: int) -> None:
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_further_rungs_come_in_order_of_likelihood(seed: int) -> None:
-    widening = widen(np.random.default_rng(seed).normal(0, 0.4, CELLS).astype(np.float32))
+    widening = widened(np.random.default_rng(seed).normal(0, 0.4, CELLS).astype(np.float32))
     margin = {item.flip: item.margin for item in widening.items}
     core = {0}
     for item in widening.core:
@@ -131,3 +137,21 @@ def test_further_rungs_come_in_order_of_likelihood(seed: int) -> None:
         )
         sums.append(least)
     assert sums == sorted(sums)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 6), st.integers(1, 6))
+def test_rungs_scanned_together_are_the_rungs_one_by_one(seed: int, start: int, count: int) -> None:
+    widening = widened(np.random.default_rng(seed).normal(0, 0.4, CELLS).astype(np.float32))
+    together = ranges_of(widening, start, start + count)
+    assert (np.diff(together.keys.astype(np.int64)) > 0).all()
+    apart = [rung.ranges for rung in islice(rungs(widening), start, start + count)]
+
+    # The second rung scans the first one's keys again, with all low bits.
+    lows = {}
+    for ranges in apart:
+        for key, *low in zip(*(part.tolist() for part in ranges), strict=True):
+            lows[key] = low
+    assert dict(zip(together.keys.tolist(), zip(*together[1:], strict=True), strict=True)) == {
+        key: tuple(low) for key, low in lows.items()
+    }

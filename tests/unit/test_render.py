@@ -11,20 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcdb import render
-from vcdb.models import (
-    AddResult,
-    Answer,
-    Explanation,
-    Finding,
-    HypothesisTrace,
-    Match,
-    Place,
-    ProbeTrace,
-    RungTrace,
-    Stats,
-    UncertainBit,
-    Video,
-)
+from vcdb.explanation import Explanation, HypothesisTrace, ProbeTrace, RungTrace, UncertainBit
+from vcdb.models import AddResult, Answer, Finding, Match, Place, Stats, Video
 
 MATCH = Match(
     video_id=7,

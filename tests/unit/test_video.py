@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from vcdb.errors import DecodeError, VideoOpenError
-from vcdb.fingerprint.grid import GridPlan, geometry, image_grid
+from vcdb.fingerprint.geometry import geometry
+from vcdb.fingerprint.grid import GridPlan
+from vcdb.fingerprint.picture import image_grid
 from vcdb.media.clock import Clock
 from vcdb.media.frame import Frame
 from vcdb.media.report import Report

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
 #: Arrays of real numbers; they are float32 unless a docstring says otherwise.
 Floats = NDArray[np.floating[Any]]

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import CELLS, CHOSEN, Floats
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
 #: Bumped whenever the same picture would give other codes or hashes.
-FINGERPRINT_VERSION = 1
+FINGERPRINT_VERSION = 2
 
 #: Below this deviation of the 32 chosen cells (of 255) a picture has too little detail to tell.
 PLAIN_DEVIATION = 4.0
 #: Stored frames are plain somewhat later, so that one whose copy has just enough detail is there.
-_STORED_PLAIN_DEVIATION = 3.6
+_STORED_PLAIN_DEVIATION = 3.0
 
 MISSING = -128
 CODES = 3 * CELLS
@@ -147,6 +147,11 @@ class Levels(NamedTuple):
     values: Values
     mean: Floats
     deviation: Floats
+
+    def take(self, index: NDArray[np.intp] | list[int] | slice) -> Levels:
+        """The pictures at ``index``."""
+        values = Values(*(part[index] for part in self.values))
+        return Levels(values, self.mean[index], self.deviation[index])
 
 
 def levels_of(descriptors: Descriptors) -> Levels:

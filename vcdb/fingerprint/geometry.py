@@ -6,7 +6,7 @@ copy that lost its sides keeps its cells and merely misses columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vcdb.media.area import FULL, Area
 
@@ -16,8 +16,7 @@ EDGE_TOLERANCE = 0.04
 """Share of a cell's side that may lie outside the picture before the cell counts as missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(NamedTuple):
     """Where the cells lie, in fractions of the displayed picture.
 
     ``x_edges`` are the 12 ascending column edges, ``y_edges`` the 8 row edges. ``area`` bounds

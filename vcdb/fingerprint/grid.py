@@ -14,19 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vcdb.fingerprint.bands import Axis, Bands
-from vcdb.fingerprint.geometry import COLUMNS, EDGE_TOLERANCE, ROWS, Geometry, geometry
-from vcdb.media.area import FULL, Area
+from vcdb.fingerprint.geometry import Geometry
+from vcdb.media.area import Area
 from vcdb.media.colour import linear_step, to_sdr
 from vcdb.media.frame import Frame, Plane
-
-_SHORT_SIDE_PX = 340
 
 Cells = npt.NDArray[np.float32]
 Sums = npt.NDArray[np.float64]
@@ -130,82 +126,3 @@ def frame_grid(frame: Frame, where: Geometry) -> Cells:
     For many frames of one video make a GridPlan once.
     """
     return GridPlan(frame, where)(frame)
-
-
-def image_grid(bgr: npt.NDArray[np.uint8], where: Geometry) -> Cells:
-    """Grid of a still picture, shape (7, 11, 3), RGB 0..255, NaN where missing.
-
-    ``bgr``: (height, width, 3) uint8 in OpenCV's channel order, square pixels, as displayed.
-    """
-    grid: Cells = image_grids(bgr, [where])[0]
-    return grid
-
-
-def image_grids(bgr: npt.NDArray[np.uint8], geometries: Sequence[Geometry]) -> Cells:
-    """Grids of one still picture under many geometries, shape (n, 7, 11, 3), else as image_grid.
-
-    Large pictures are first averaged over blocks of 2 × 2 pixels, once or more often, which moves
-    no mean by 0.5; the running sums of that are made once, so each further geometry costs little.
-    """
-    small, block = _halved(bgr)
-    length_y, length_x = bgr.shape[0] / block, bgr.shape[1] / block
-    sums = np.asarray(cv2.integral(small, sdepth=cv2.CV_32S)).reshape(small.shape[0] + 1, -1, 3)
-    grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
-    for n, where in enumerate(geometries):
-        rows, row_known = _clipped(where.y_edges, where.area.top, where.area.bottom)
-        columns, column_known = _clipped(where.x_edges, where.area.left, where.area.right)
-        down = np.minimum(rows * length_y, small.shape[0])
-        across = np.minimum(columns * length_x, small.shape[1])
-        cells = np.diff(_at(np.diff(_at(sums, down, 0), axis=0), across, 1), axis=1)
-        sides = np.diff(down)[:, None, None] * np.diff(across)[None, :, None]
-        known = row_known[:, None] & column_known[None, :]
-        np.divide(
-            cells[..., ::-1], sides, out=grids[n], where=known[..., None], casting="same_kind"
-        )
-        if where.mirrored:
-            grids[n] = grids[n, :, ::-1].copy()
-    return grids
-
-
-def _halved(bgr: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int]:
-    """The picture halved while it stays large, and by how much; odd last lines are left out."""
-    small, block = bgr, 1
-    while min(small.shape[:2]) >= 2 * _SHORT_SIDE_PX:
-        down, across = small.shape[0] // 2, small.shape[1] // 2
-        even = small[: 2 * down, : 2 * across]
-        small = np.asarray(cv2.resize(even, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
-        block *= 2
-    return small, block
-
-
-def _clipped(edges: Sequence[float], low: float, high: float) -> tuple[Sums, npt.NDArray[np.bool_]]:
-    """Edges moved into ``low`` .. ``high``, and which of the cells between them are there."""
-    raw = np.array(edges)
-    slack = EDGE_TOLERANCE * (raw[1] - raw[0])
-    known = (raw[:-1] >= low - slack) & (raw[1:] <= high + slack)
-    return np.clip(raw, low, high), known
-
-
-def _at(sums: npt.NDArray[Any], position: Sums, axis: int) -> Sums:
-    """Running sums at fractional positions along an axis, linear between samples."""
-    below = np.minimum(position.astype(np.intp), sums.shape[axis] - 2)
-    part = (position - below).reshape([-1 if k == axis else 1 for k in range(sums.ndim)])
-    between: Sums = np.take(sums, below, axis) * (1.0 - part)
-    between += np.take(sums, below + 1, axis) * part
-    return between
-
-
-__all__ = [
-    "COLUMNS",
-    "EDGE_TOLERANCE",
-    "FULL",
-    "ROWS",
-    "Area",
-    "Cells",
-    "Geometry",
-    "GridPlan",
-    "frame_grid",
-    "geometry",
-    "image_grid",
-    "image_grids",
-]

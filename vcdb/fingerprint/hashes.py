@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS, Floats, contrast
 from vcdb.fingerprint.descriptor import Descriptors, values_of
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
 _BIT_WEIGHTS = (1 << np.arange(HASH_BITS - 1, -1, -1, dtype=np.uint64)).astype(np.uint64)
 
@@ -33,6 +33,8 @@ _CONTRASTS = np.stack(
     ],
     axis=1,
 )
+_READ = _UPPER.ravel()
+_CONTRASTS = _CONTRASTS[_READ]
 CONTRASTS = _CONTRASTS.shape[1]
 LEVEL_BITS = 1
 _LEVEL_SHIFTS = LEVEL_BITS * np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint8)
@@ -41,6 +43,10 @@ _LEVEL_SHIFTS = LEVEL_BITS * np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint8)
 #: left-right symmetric, so that a mirrored picture has mirrored levels. More levels would narrow
 #: the key, but an overlay or a poor copy moves contrasts farther than the widening reaches.
 LEVEL_BOUNDS: NDArray[np.float32] = np.array([[0.0], [0.25], [-0.1], [0.0]], np.float32)
+
+#: Contrasts of codes are multiples of 1/768, so they often meet a bound exactly. How a machine
+#: rounds sums must not decide then, or a base would not fit the hashes of another machine.
+_TIE = np.float32(1e-5)
 
 #: How much re-encoding moves a cell, and a contrast of many cells, in deviations: the common scale
 #: on which bits and levels are ordered by how uncertain they are.
@@ -69,14 +75,15 @@ class Margins(NamedTuple):
 
 def contrasts_of(brightness: Floats) -> Floats:
     """The contrasts behind the index hash: (n, 77) brightness in deviations to float32 (n, 4)."""
-    # Outer cells may be missing; their weight is 0, but 0 × NaN is NaN.
-    contrasts: Floats = np.nan_to_num(brightness) @ _CONTRASTS
+    # Outer cells may be missing; only those are read that never are.
+    contrasts: Floats = brightness[:, _READ] @ _CONTRASTS
     return contrasts
 
 
 def levels_of(contrasts: Floats) -> NDArray[np.uint8]:
     """Levels, from 0, of contrasts (n, 4)."""
-    levels: NDArray[np.uint8] = (contrasts[:, :, None] >= LEVEL_BOUNDS).sum(axis=2, dtype=np.uint8)
+    reached = contrasts[:, :, None] >= LEVEL_BOUNDS - _TIE
+    levels: NDArray[np.uint8] = reached.sum(axis=2, dtype=np.uint8)
     return levels
 
 

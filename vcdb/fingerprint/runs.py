@@ -8,7 +8,8 @@ the anchor's key early in its widening.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,7 @@ def join(parts: list[RunTable]) -> RunTable:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Traits:
+class _Traits(NamedTuple):
     """What joining asks of each frame of a batch, computed for all at once.
 
     ``values``: (n, cells) weighted so that a mean over cells of absolute differences is the
@@ -102,7 +102,7 @@ class _Traits:
 
     def rows(self, rows: slice) -> _Traits:
         """Some of the frames."""
-        return _Traits(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return _Traits(*(part[rows] for part in tuple[Any, ...](self)))
 
 
 def _traits_of(grids: Floats, descriptors: Descriptors, at_us: NDArray[np.int64]) -> _Traits:

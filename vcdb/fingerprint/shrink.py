@@ -6,19 +6,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Cells of a seventh of this are 51 pixels wide: their means keep within 0.5 of 255.
-_SHORT_SIDE_PX = 360
+#: A query is halved while its short side stays at least this. Cells of a seventh of it are more
+#: than 34 pixels wide, so their means keep within 0.5 of 255; bars need lines this fine as well.
+_SHORT_SIDE_PX = 240
 
 
 def shrunk(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture reduced by a whole factor until its short side is just above 360 pixels.
+    """A query picture halved until its short side is below 480 pixels.
 
-    ``bgr``: uint8 (height, width, 3); so is the result, whose pixels are means of the factor's
-    squares. Smaller pictures come back as they are.
+    ``bgr``: uint8 (height, width, 3); so is the result, whose pixels are means of squares. An odd
+    last line is left out, which moves nothing by more than a thousandth of the picture.
     """
-    height, width = bgr.shape[:2]
-    factor = min(height, width) // _SHORT_SIDE_PX
-    if factor < 2:
-        return bgr
-    size = (round(width / factor), round(height / factor))
-    return cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return halved(bgr, _SHORT_SIDE_PX)[0]
+
+
+def halved(bgr: NDArray[np.uint8], short_side_px: int) -> tuple[NDArray[np.uint8], int]:
+    """The picture halved while its short side stays at least so long; and the factor.
+
+    Halving is many times faster than any other reduction. Odd last lines are left out.
+    """
+    block = 1
+    while min(bgr.shape[:2]) >= 2 * short_side_px:
+        down, across = bgr.shape[0] // 2, bgr.shape[1] // 2
+        even = bgr[: 2 * down, : 2 * across]
+        bgr = np.asarray(cv2.resize(even, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
+        block *= 2
+    return bgr, block

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import CELLS, Floats, contrast
 from vcdb.fingerprint.descriptor import Values
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
 SKETCH_BITS = 64
 
@@ -27,8 +27,13 @@ _CONTRASTS = np.stack(
     ],
     axis=1,
 )
+_READ = _CENTRAL.ravel()
+_CONTRASTS = _CONTRASTS[_READ]
 _WEIGHTS = 1 << np.arange(SKETCH_BITS, dtype=np.uint64)
 
+#: Values that codes stand for often tie (else they differ by far more than this). How a machine
+#: rounds sums must not decide then.
+_TIE = np.float32(1e-5)
 #: A comparison closer than this, in deviations, may turn in a re-encoded copy.
 UNCERTAIN_BELOW = 0.12
 
@@ -37,7 +42,7 @@ def comparisons_of(values: Values) -> Floats:
     """The 64 signed differences, float32 (n, 64), in deviations, whose signs are the bits."""
     # Two neighbours often have the same code; a tie is broken the same way everywhere.
     steps = values.brightness[:, _FIRST] - values.brightness[:, _SECOND]
-    areas = [np.nan_to_num(c) @ _CONTRASTS for c in (values.red_green, values.blue_yellow)]
+    areas = [c[:, _READ] @ _CONTRASTS for c in (values.red_green, values.blue_yellow)]
     return np.concatenate([steps, *areas], axis=1)
 
 
@@ -49,11 +54,11 @@ def pack_bits(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
 
 def sketches_of(values: Values) -> NDArray[np.uint64]:
     """Sketches, uint64 (n,)."""
-    return pack_bits(comparisons_of(values) > 0)
+    return pack_bits(comparisons_of(values) > _TIE)
 
 
-def sketch_and_certainty(query: Values) -> tuple[np.uint64, np.uint64]:
-    """The sketch of one picture, and a mask of its bits that are sure enough to be compared."""
+def sketches_and_certainty(query: Values) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Sketches (n,) of n pictures, and masks of their bits that are sure enough to be compared."""
     comparisons = comparisons_of(query)
     sure = np.abs(comparisons) > UNCERTAIN_BELOW
-    return pack_bits(comparisons > 0)[0], pack_bits(sure)[0]
+    return pack_bits(comparisons > _TIE), pack_bits(sure)

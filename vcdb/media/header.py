@@ -7,7 +7,7 @@ Nothing is decoded, so this is safe on any bytes. Sources: the PNG, GIF, WebP, T
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"hevc")
 _MOVIE_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
@@ -23,8 +23,7 @@ _VIDEO_STARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """``kind`` is a name such as PNG; ``width_px``, ``height_px`` as coded; ``alpha``: may have."""
 
     kind: str

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.descriptor import Levels, levels_of, values_of
+from vcdb.fingerprint.descriptor import Levels, Values, concatenate, levels_of
 from vcdb.fingerprint.runs import RunTable
-from vcdb.fingerprint.sketch import sketch_and_certainty
+from vcdb.fingerprint.sketch import sketches_and_certainty
 from vcdb.search.difference import Differences, differences
 from vcdb.search.evidence import features_of, model, probabilities
+from vcdb.search.moment import distances
 from vcdb.search.verdict import Scored, blank_difference
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS, unpack_place
 
 #: A record is looked at when at most this share of its sketch's certain bits differ.
 _SKETCH_SHARE = 0.25
-#: Blocks of runs that are read and compared after one rung, the best by sketch first.
-_BLOCKS_PER_RUNG = 8
+#: Blocks of runs that are read and compared together, the best by sketch first: of one hypothesis,
+#: and in all.
+_BLOCKS_PER_HYPOTHESIS = 8
+_BLOCKS_AT_A_TIME = 16
 #: Blocks to either side of the best one that are compared as well, while their edge towards it
 #: differs from the query by no more than this beyond the best difference.
 _FOLLOWED_BLOCKS = 6
@@ -36,154 +40,243 @@ _SURE_DIFFERENCE, _SURE = 0.15, 0.995
 _SAME_LOOK = 0.007
 
 
+class _Block(NamedTuple):
+    """Which runs are compared with which hypothesis of the query."""
+
+    hypothesis: int
+    video_id: int
+    number: int
+
+
 class _Compared(NamedTuple):
-    """A block of runs, and how they differ from the query."""
+    """A block's runs, and how they differ from the hypothesis (n,).
+
+    ``distance`` ranks moments of one film; ``best`` is the smallest robust difference.
+    """
 
     runs: RunTable
     measured: Differences
+    distance: Floats
+    best: float
 
 
 class Candidates:
-    """The blocks of runs that one hypothesis led to, compared with the query."""
+    """The blocks of runs that the hypotheses of one query led to, compared with them."""
 
-    def __init__(self, store: Store, query: Levels) -> None:
-        """``query``: one picture (n = 1)."""
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._query = query
-        self._sketch, self._certain = sketch_and_certainty(query.values)
-        self._compared: dict[tuple[int, int], _Compared] = {}
-        self._best = np.inf
-        self._best_key = (0, 0)
+        self._variants: list[str] = []
+        self._queries: list[Levels] = []
+        self._blanks: dict[int, float] = {}
+        self._sketches: list[NDArray[np.uint64]] = []
+        self._certain: list[NDArray[np.uint64]] = []
+        self._read: dict[tuple[int, int], RunTable | None] = {}
+        self._compared: dict[_Block, _Compared] = {}
+        self._unjudged: list[_Block] = []
 
-    @cached_property
-    def _blank(self) -> float:
-        return blank_difference(self._query.values.brightness[0])
+    def expect(self, variants: list[str], queries: Levels) -> range:
+        """Take n more hypotheses, (n,) pictures; their numbers are returned."""
+        first = len(self._variants)
+        sketches, certain = sketches_and_certainty(queries.values)
+        for row, variant in enumerate(variants):
+            self._variants.append(variant)
+            self._queries.append(queries.take(slice(row, row + 1)))
+            self._sketches.append(sketches[row : row + 1])
+            self._certain.append(certain[row : row + 1])
+        return range(first, len(self._variants))
 
     @property
     def is_sure(self) -> bool:
         """Whether the best match is so good that looking further could not beat it."""
-        if self._best > _SURE_DIFFERENCE:
+        if not self._compared:
             return False
-        row = self._compared[self._best_key].measured.robust.argmin()
-        return float(self._probabilities(self._best_key, np.array([row]))[0]) >= _SURE
+        block = min(self._compared, key=self._best)
+        if self._best(block) > _SURE_DIFFERENCE:
+            return False
+        row = np.array([self._compared[block].measured.robust.argmin()])
+        return float(self._probabilities([(block, row)])[0]) >= _SURE
 
-    def compare(self, postings: NDArray[np.void]) -> None:
-        """Read and compare the most promising blocks that the postings lie in."""
-        for key in self._promising(postings):
-            self._compare_block(key)
+    def compare(self, found: Iterable[tuple[int, NDArray[np.void]]]) -> None:
+        """Read and compare the most promising blocks that hypotheses' postings lie in."""
+        near = [one for number, postings in found for one in self._near(number, postings)]
+        near.sort()
+        self._compare([block for _, block in near[:_BLOCKS_AT_A_TIME]])
 
-    def _compare_block(self, key: tuple[int, int]) -> bool:
-        """Read a block and compare its runs; False where there is none (any more)."""
-        if key in self._compared:
-            return True
-        video_id, block = key
-        if block < 0:
-            return False
-        try:
-            _, runs = self._store.runs(video_id, block * BLOCK_RUNS, block * BLOCK_RUNS + 1)
-        except KeyError:
-            return False
-        measured = differences(self._query.values, values_of(runs.descriptors))
-        measured.robust[runs.descriptors.is_plain] = np.inf
-        self._compared[key] = _Compared(runs, measured)
-        if (best := float(measured.robust.min())) < self._best:
-            self._best, self._best_key = best, key
-        return True
+    def _near(self, hypothesis: int, postings: NDArray[np.void]) -> list[tuple[float, _Block]]:
+        """Blocks to compare, with the share of sketch bits in which their best record differs."""
+        if not len(postings):
+            return []
+        certain = self._certain[hypothesis]
+        turned = (postings["sketch"].astype(np.uint64) ^ self._sketches[hypothesis]) & certain
+        share = np.bitwise_count(turned) / max(1, int(np.bitwise_count(certain)[0]))
+        near = np.flatnonzero(share <= _SKETCH_SHARE)
+        near = near[np.argsort(share[near], kind="stable")]
+        place = unpack_place(postings["place"][near])
+        numbers = (place.run // BLOCK_RUNS).tolist()
+        shares: dict[_Block, float] = {}
+        for one, video_id, number in zip(
+            share[near].tolist(), place.video_id.tolist(), numbers, strict=True
+        ):
+            shares.setdefault(_Block(hypothesis, video_id, number), one)
+        every = ((one, block) for block, one in shares.items() if block not in self._compared)
+        return list(islice(every, _BLOCKS_PER_HYPOTHESIS))
+
+    def _compare(self, blocks: list[_Block]) -> None:
+        """Compare those of the blocks that are there, all at once."""
+        there = [(block, runs) for block in blocks if (runs := self._runs(block)) is not None]
+        if not there:
+            return
+        counts = [len(runs) for _, runs in there]
+        descriptors = concatenate([runs.descriptors for _, runs in there])
+        query = _repeated([self._queries[block.hypothesis] for block, _ in there], counts)
+        stored = levels_of(descriptors)
+        measured = differences(query.values, stored.values)
+        measured.robust[descriptors.is_plain] = np.inf
+        distance = distances(query, stored)
+        end = 0
+        for (block, runs), count in zip(there, counts, strict=True):
+            rows, end = slice(end, end + count), end + count
+            part = Differences(measured.robust[rows], measured.whole[rows])
+            best = float(part.robust.min())
+            self._compared[block] = _Compared(runs, part, distance[rows], best)
+            self._unjudged.append(block)
+
+    def _runs(self, block: _Block) -> RunTable | None:
+        """A block's runs, or None where there is none (any more)."""
+        place = block.video_id, block.number
+        if place not in self._read:
+            start = block.number * BLOCK_RUNS
+            try:
+                self._read[place] = self._store.runs(block.video_id, start, start + 1)[1]
+            except KeyError:
+                self._read[place] = None
+        return self._read[place]
+
+    def _best(self, block: _Block) -> float:
+        return self._compared[block].best
 
     def follow(self) -> None:
-        """Compare blocks next to the best one while the scene goes on there.
+        """Compare blocks next to a hypothesis' best one while the scene goes on there.
 
         In a nearly still scene the probes reach some runs only, and the right one may be another.
+        Hypotheses that are worse than another by as much as scenes differ are passed over.
         """
-        if not self._compared or self._best > _WORST:
-            return
-        video_id, block = self._best_key
-        near = self._best + _SAME_SCENE
-        for step in (-1, 1):
-            at = block
-            for _ in range(_FOLLOWED_BLOCKS):
-                edge = self._compared[video_id, at].measured.robust[-1 if step > 0 else 0]
-                at += step
-                if edge > near or not self._compare_block((video_id, at)):
-                    break
+        best: dict[int, _Block] = {}
+        limit = min(_WORST, min(map(self._best, self._compared), default=0) + _SAME_SCENE)
+        for block in sorted(self._compared, key=self._best):
+            if self._best(block) <= limit:
+                best.setdefault(block.hypothesis, block)
+        edges = [
+            (block, step, self._best(block) + _SAME_SCENE)
+            for block in best.values()
+            for step in (-1, 1)
+        ]
+        for _ in range(_FOLLOWED_BLOCKS):
+            edges = [
+                (block._replace(number=block.number + step), step, near)
+                for block, step, near in edges
+                if block.number + step >= 0 and self._edge(block, step) <= near
+            ]
+            self._compare([block for block, _, _ in edges if block not in self._compared])
+            edges = [edge for edge in edges if edge[0] in self._compared]
 
-    def _promising(self, postings: NDArray[np.void]) -> list[tuple[int, int]]:
-        sketches = postings["sketch"].astype(np.uint64)
-        differing = np.bitwise_count((sketches ^ self._sketch) & self._certain)
-        near = differing <= _SKETCH_SHARE * int(np.bitwise_count(self._certain))
-        order = np.argsort(differing[near], kind="stable")
-        place = unpack_place(postings["place"][near][order])
-        keys = dict.fromkeys(
-            zip(place.video_id.tolist(), (place.run // BLOCK_RUNS).tolist(), strict=True)
-        )
-        return [key for key in keys if key not in self._compared][:_BLOCKS_PER_RUNG]
+    def _edge(self, block: _Block, step: int) -> float:
+        return float(self._compared[block].measured.robust[-1 if step > 0 else 0])
 
     def best_differences(self) -> list[float]:
         """The five smallest differences so far, ascending."""
         every = [compared.measured.robust for compared in self._compared.values()]
         return [float(one) for one in np.sort(np.concatenate([[], *every]))[:5]]
 
-    def stretches(self, variant: str) -> list[Scored]:
-        """Every local best that may be claimed, with the neighbours that look the same."""
-        return [stretch for key in self._compared for stretch in self._stretches_in(key, variant)]
+    def stretches(self) -> list[Scored]:
+        """Every local best that may be claimed, with the neighbours that look the same.
 
-    def _stretches_in(self, key: tuple[int, int], variant: str) -> list[Scored]:
-        measured = self._compared[key].measured
-        rows = _local_minima(measured.whole)
-        rows = rows[measured.robust[rows] <= _WORST]
-        if not len(rows):
+        Of what was compared since the last call.
+        """
+        chosen = []
+        blocks, self._unjudged = self._unjudged, []
+        for block in blocks:
+            compared = self._compared[block]
+            if compared.best > _WORST:
+                continue
+            rows = _local_minima(compared.distance)
+            rows = rows[compared.measured.robust[rows] <= _WORST]
+            if len(rows):
+                chosen.append((block, rows))
+        if not chosen:
             return []
-        likely = self._probabilities(key, rows)
+        places = [(block, row) for block, rows in chosen for row in rows.tolist()]
         return [
-            _stretch(key, self._compared[key], row, probability, variant)
-            for row, probability in zip(rows.tolist(), likely.tolist(), strict=True)
+            self._stretch(block, row, probability)
+            for (block, row), probability in zip(
+                places, self._probabilities(chosen).tolist(), strict=True
+            )
             if probability >= model().claim_from
         ]
 
-    def _probabilities(self, key: tuple[int, int], rows: NDArray[np.intp]) -> Floats:
-        runs, measured = self._compared[key]
-        stored = levels_of(runs.descriptors.take(rows))
-        chosen = Differences(measured.robust[rows], measured.whole[rows])
-        return probabilities(features_of(self._query, self._blank, stored, chosen))
+    def _probabilities(self, chosen: list[tuple[_Block, NDArray[np.intp]]]) -> Floats:
+        """Probabilities of rows of blocks, in order."""
+        counts = [len(rows) for _, rows in chosen]
+        compared = [(self._compared[block], rows) for block, rows in chosen]
+        stored = levels_of(concatenate([one.runs.descriptors.take(rows) for one, rows in compared]))
+        measured = Differences(
+            np.concatenate([one.measured.robust[rows] for one, rows in compared]),
+            np.concatenate([one.measured.whole[rows] for one, rows in compared]),
+        )
+        numbers = [block.hypothesis for block, _ in chosen]
+        query = _repeated([self._queries[number] for number in numbers], counts)
+        blank = np.repeat([self._blank(number) for number in numbers], counts)
+        return probabilities(features_of(query, blank, stored, measured))
+
+    def _blank(self, hypothesis: int) -> float:
+        if hypothesis not in self._blanks:
+            brightness = self._queries[hypothesis].values.brightness[0]
+            self._blanks[hypothesis] = blank_difference(brightness)
+        return self._blanks[hypothesis]
+
+    def _stretch(self, block: _Block, row: int, probability: float) -> Scored:
+        runs, measured, distance, _ = self._compared[block]
+        alike = distance <= distance[row] + _SAME_LOOK
+        start, stop = row, row + 1
+        while start > 0 and alike[start - 1]:
+            start -= 1
+        while stop < len(alike) and alike[stop]:
+            stop += 1
+        return Scored(
+            probability=probability,
+            difference=float(measured.robust[row]),
+            order=float(distance[row]),
+            video_id=block.video_id,
+            run=block.number * BLOCK_RUNS + row,
+            frame=int(runs.frame_edges[row]),
+            at_us=int(runs.edges_us[row]),
+            start_us=_start_us(runs, distance, row, start),
+            end_us=int(runs.edges_us[stop]),
+            variant=self._variants[block.hypothesis],
+        )
 
 
-def _stretch(
-    key: tuple[int, int],
-    compared: _Compared,
-    row: int,
-    probability: float,
-    variant: str,
-) -> Scored:
-    runs, measured = compared
-    alike = measured.whole <= measured.whole[row] + _SAME_LOOK
-    start, stop = row, row + 1
-    while start > 0 and alike[start - 1]:
-        start -= 1
-    while stop < len(alike) and alike[stop]:
-        stop += 1
-    video_id, block = key
-    return Scored(
-        probability=probability,
-        difference=float(measured.robust[row]),
-        order=float(measured.whole[row]),
-        video_id=video_id,
-        run=block * BLOCK_RUNS + row,
-        frame=int(runs.frame_edges[row]),
-        at_us=int(runs.edges_us[row]),
-        start_us=_start_us(runs, measured, row, start),
-        end_us=int(runs.edges_us[stop]),
-        variant=variant,
+def _repeated(pictures: list[Levels], counts: list[int]) -> Levels:
+    """Each picture (n = 1) as often as its count says; once, where it is the only one."""
+    if all(one is pictures[0] for one in pictures):
+        return pictures[0]
+    every = zip(*(one.values for one in pictures), strict=True)
+    values = Values(*(np.repeat(np.concatenate(part), counts, axis=0) for part in every))
+    mean, deviation = (
+        np.repeat(np.concatenate(part), counts)
+        for part in ([one.mean for one in pictures], [one.deviation for one in pictures])
     )
+    return Levels(values, mean, deviation)
 
 
-def _start_us(runs: RunTable, measured: Differences, row: int, start: int) -> int:
+def _start_us(runs: RunTable, distance: Floats, row: int, start: int) -> int:
     """Where the stretch from run ``start`` on begins, in microseconds.
 
     A run is compared by its first frame, so later frames of the run before may be nearer to this
     one's: they are found here, where the scene goes on.
     """
     begin = int(runs.edges_us[start])
-    if start == 0 or measured.whole[start - 1] > measured.whole[row] + _SAME_SCENE:
+    if start == 0 or distance[start - 1] > distance[row] + _SAME_SCENE:
         return begin
     return max(int(runs.edges_us[start - 1]), begin - _REACH_BACK_US)
 

@@ -8,9 +8,11 @@ frames share large black areas, which make medians meet.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Values
@@ -24,11 +26,10 @@ _GAIN = (0.7, 1.4)
 _SATURATION = (0.0, 1.5)
 #: With fewer cells in common nothing can be said.
 _FEWEST_CELLS = 20
-_ZERO: Floats = np.zeros(1, np.float32)
 
 
 class Differences(NamedTuple):
-    """Differences from n pictures, (n,), in deviations; 0 is the same picture.
+    """Differences of n pairs of pictures, (n,), in deviations; 0 is the same picture.
 
     ``robust`` leaves out the worst cells; it decides whether a picture is the same. ``whole`` is
     of brightness over all cells: what changes within a nearly still scene is often confined to a
@@ -40,68 +41,117 @@ class Differences(NamedTuple):
 
 
 def differences(query: Values, stored: Values) -> Differences:
-    """Differences of one picture (n = 1) from n stored ones.
+    """Differences of n pictures from n stored ones, or of one picture from n stored ones.
 
-    They are inf where too few cells are common. The stored pictures must miss the same cells (they
-    are of one video).
+    They are inf where too few cells are common.
     """
-    common = ~(np.isnan(query.brightness[0]) | np.isnan(stored.brightness[0]))
-    if common.sum() < _FEWEST_CELLS:
-        unknown = np.full(len(stored.brightness), np.inf)
-        return Differences(unknown, unknown.copy())
-    kept = max(_FEWEST_CELLS, round(KEPT_SHARE * int(common.sum())))
-    residuals = [
-        (1.0, _brightness(query.brightness[0, common], stored.brightness[:, common], kept)),
-        (_COLOUR_WEIGHT, _colour(query.red_green[0, common], stored.red_green[:, common])),
-        (_COLOUR_WEIGHT, _colour(query.blue_yellow[0, common], stored.blue_yellow[:, common])),
-    ]
-    return Differences(
-        sum((weight * _trimmed_mean(residual, kept) for weight, residual in residuals), _ZERO),
-        _whole(query.brightness[0, common], stored.brightness[:, common]),
+    count = len(stored.brightness)
+    result = Differences(np.empty(count, np.float32), np.empty(count, np.float32))
+    for cells, rows in by_common_cells(query, stored):
+        result.robust[rows], result.whole[rows] = _over(
+            cells, rows_of(query, rows), rows_of(stored, rows)
+        )
+    return result
+
+
+def by_common_cells(
+    query: Values, stored: Values
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp] | slice]]:
+    """Which cells (77,) both have, and the rows of pairs that have just these in common."""
+    missing = np.isnan(query.brightness) | np.isnan(stored.brightness)
+    if not len(missing) or (missing == missing[0]).all():
+        if len(missing):
+            yield ~missing[0], slice(None)
+        return
+    packed = np.ascontiguousarray(np.packbits(missing, axis=1))
+    _, first, pattern = np.unique(
+        packed.view(f"V{packed.shape[1]}").ravel(), return_index=True, return_inverse=True
     )
+    for number, row in enumerate(first.tolist()):
+        yield ~missing[row], np.flatnonzero(pattern == number)
 
 
-def _whole(query: Floats, stored: Floats) -> Floats:
+def rows_of(values: Values, rows: NDArray[np.intp] | slice) -> Values:
+    """Some of the pictures; the one picture, where there is just one for all."""
+    return values if len(values.brightness) == 1 else Values(*(part[rows] for part in values))
+
+
+def _over(common: NDArray[np.bool_], query: Values, stored: Values) -> Differences:
+    """The same over ``common`` cells (77,), which all of the pictures have."""
+    count = int(common.sum())
+    if count < _FEWEST_CELLS:
+        unknown = np.full(len(stored.brightness), np.inf, np.float32)
+        return Differences(unknown, unknown.copy())
+    if count < len(common):
+        query, stored = (Values(*(part[:, common] for part in one)) for one in (query, stored))
+    kept = max(_FEWEST_CELLS, round(KEPT_SHARE * count))
+    robust = _mean_of_smallest(_brightness(query.brightness, stored.brightness, kept), kept)
+    for ours, theirs in ((query.red_green, stored.red_green), (query[2], stored[2])):
+        robust += _COLOUR_WEIGHT * _mean_of_smallest(_colour(ours, theirs), kept)
+    return Differences(robust, _whole(query.brightness - stored.brightness))
+
+
+def _whole(change: Floats) -> Floats:
     """Mean over all cells; an overlay shifts the mean of a picture, but hardly the median."""
-    change = query - stored
-    mean: Floats = np.abs(change - np.median(change, axis=1, keepdims=True)).mean(axis=1)
-    return mean
+    count = change.shape[1]
+    ascending = np.sort(change, axis=1)
+    median = (ascending[:, (count - 1) // 2] + ascending[:, count // 2]) / 2
+    return row_means(np.abs(change - median[:, None]))
 
 
 def _brightness(query: Floats, stored: Floats, kept: int) -> Floats:
     """Residuals (n, cells) after the best cells' gain and offset."""
-    query, stored = _standardised(query[None])[0], _standardised(stored)
-    best = np.argpartition(np.abs(query - stored), kept - 1, axis=1)[:, :kept]
-    gain, offset = _fit(query[best], np.take_along_axis(stored, best, axis=1), *_GAIN)
-    residual: Floats = np.abs(query - gain[:, None] * stored - offset[:, None])
-    return residual
+    query, stored = _standardised(query), _standardised(stored)
+    residual: Floats = np.abs(query - stored)
+    # Sorting is faster than partitioning, as rows are short.
+    worst_kept = np.sort(residual, axis=1)[:, kept - 1 : kept]
+    best = (residual <= worst_kept).astype(np.float32)
+    gain, offset = _fit(query, stored, best)
+    fitted: Floats = np.abs(query - gain[:, None] * stored - offset[:, None])
+    return fitted
 
 
 def _colour(query: Floats, stored: Floats) -> Floats:
     """Residuals (n, cells) after the best saturation and white balance."""
-    gain, offset = _fit(np.broadcast_to(query, stored.shape), stored, *_SATURATION)
-    residual: Floats = np.abs(query - gain[:, None] * stored - offset[:, None])
+    query, stored = query - row_means(query)[:, None], stored - row_means(stored)[:, None]
+    power = np.maximum(np.einsum("ij,ij->i", stored, stored), 1e-9)
+    product = np.einsum("ij,ij->i", np.broadcast_to(query, stored.shape), stored)
+    residual: Floats = np.abs(query - np.clip(product / power, *_SATURATION)[:, None] * stored)
     return residual
+
+
+def row_means(values: Floats) -> Floats:
+    """Means of rows; a product is the fastest way to many short sums."""
+    count = values.shape[1]
+    mean: Floats = values @ np.full(count, 1 / count, np.float32)
+    return mean
 
 
 def _standardised(values: Floats) -> Floats:
     """Rows with mean 0 and deviation 1."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    deviation = np.maximum(centred.std(axis=1, keepdims=True), 1e-6)
-    scaled: Floats = centred / deviation
+    centred = values - row_means(values)[:, None]
+    deviation = np.sqrt(row_means(centred * centred))
+    scaled: Floats = centred / np.maximum(deviation, 1e-6)[:, None]
     return scaled
 
 
-def _fit(x: Floats, y: Floats, lowest: float, highest: float) -> tuple[Floats, Floats]:
-    """Least-squares gain, kept within bounds, and offset of ``x ≈ gain * y + offset`` by row."""
-    x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
-    y_centred = y - y_mean[:, None]
-    power = np.maximum((y_centred**2).sum(axis=1), 1e-9)
-    gain = np.clip(((x - x_mean[:, None]) * y_centred).sum(axis=1) / power, lowest, highest)
+def _fit(x: Floats, y: Floats, chosen: Floats) -> tuple[Floats, Floats]:
+    """Least-squares gain, kept within bounds, and offset of ``x ≈ gain * y + offset`` by row.
+
+    Over cells where ``chosen``, (n, cells), is 1; it is 0 elsewhere.
+    """
+    ones = np.ones(y.shape[1], np.float32)
+    count = chosen @ ones
+    x, y_chosen = np.broadcast_to(x, y.shape), y * chosen
+    x_mean, y_mean = np.einsum("ij,ij->i", x, chosen) / count, y_chosen @ ones / count
+    power = np.einsum("ij,ij->i", y_chosen, y) - count * y_mean * y_mean
+    product = np.einsum("ij,ij->i", x, y_chosen) - count * x_mean * y_mean
+    gain = np.clip(product / np.maximum(power, 1e-6), *_GAIN)
     return gain, x_mean - gain * y_mean
 
 
-def _trimmed_mean(residual: Floats, kept: int) -> Floats:
-    smallest = np.partition(residual, kept - 1, axis=1)[:, :kept]
-    mean: Floats = smallest.mean(axis=1)
+def _mean_of_smallest(residual: Floats, kept: int) -> Floats:
+    """Means of the ``kept`` smallest of each row."""
+    ascending = np.sort(residual, axis=1)
+    mean: Floats = ascending[:, :kept] @ np.full(kept, 1 / kept, np.float32)
     return mean

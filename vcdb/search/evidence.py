@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.descriptor import Levels
-from vcdb.search.difference import Differences
+from vcdb.fingerprint.descriptor import Levels, Values
+from vcdb.search.difference import Differences, by_common_cells, row_means, rows_of
 
 #: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
 #: the probability it has at least.
@@ -41,44 +41,59 @@ FEATURES = (
 )
 
 
-def features_of(query: Levels, blank: float, stored: Levels, measured: Differences) -> Floats:
-    """(n, 10) in the order of FEATURES, one query (n = 1) against n stored pictures.
+def features_of(query: Levels, blank: Floats, stored: Levels, measured: Differences) -> Floats:
+    """(n, 10) in the order of FEATURES, n pairs; or one query (n = 1) against n stored pictures.
 
-    ``blank`` is the query's blank difference. Shifts are capped, so that a copy with another
-    brightness loses some confidence but not all of it.
+    ``blank``: (n,) or (1,), the queries' blank differences. Shifts are capped, so that a copy with
+    another brightness loses some confidence but not all of it.
     """
-    common = ~(np.isnan(query.values.brightness[0]) | np.isnan(stored.values.brightness[0]))
-    x, y = (part.values.brightness[:, common] for part in (query, stored))
+    features = np.empty((len(stored.mean), len(FEATURES)), np.float32)
+    for cells, rows in by_common_cells(query.values, stored.values):
+        ours, theirs = rows_of(query.values, rows), rows_of(stored.values, rows)
+        unit = query.deviation[rows] if len(query.deviation) > 1 else query.deviation
+        features[rows, 4:6], features[rows, 8:10] = _agreement(
+            cells, ours, unit, theirs, stored.deviation[rows]
+        )
+    features[:, 0] = np.log(measured.robust + 0.01)
+    features[:, 1] = np.log(measured.whole + 0.01)
+    features[:, 2] = np.log(blank + 0.02)
+    features[:, 3] = np.log(query.deviation)
+    features[:, 6] = np.minimum(np.abs(query.mean - stored.mean) / 30, 2)
+    ratio = np.log(query.deviation / stored.deviation)
+    features[:, 7] = np.minimum(np.abs(ratio) / 0.3, 2)
+    return features
+
+
+def _agreement(
+    cells: NDArray[np.bool_], query: Values, query_unit: Floats, stored: Values, unit: Floats
+) -> tuple[Floats, Floats]:
+    """Correlations (n, 2) and colour features (n, 2) over common cells; units are deviations."""
+    x, y = query.brightness[:, cells], stored.brightness[:, cells]
     ours, theirs = (
-        np.concatenate([part.values.red_green[:, common], part.values.blue_yellow[:, common]], 1)
+        np.concatenate([part.red_green[:, cells], part.blue_yellow[:, cells]], 1)
         for part in (query, stored)
     )
-    ours_of_255, theirs_of_255 = (
-        colour * part.deviation[:, None] for colour, part in ((ours, query), (theirs, stored))
-    )
-    cells = int(common.sum())
+    ours_of_255, theirs_of_255 = ours * query_unit[:, None], theirs * unit[:, None]
+    # Where one picture is grey there is nothing to correlate.
+    coloured = np.minimum(_deviation(ours_of_255), _deviation(theirs_of_255)) > 1
+    count = x.shape[1]
     shift = ours_of_255 - theirs_of_255
-    means = np.abs(np.stack([shift[:, :cells].mean(axis=1), shift[:, cells:].mean(axis=1)]))
-    columns = (
-        np.log(measured.robust + 0.01),
-        np.log(measured.whole + 0.01),
-        np.log(np.full(len(y), blank) + 0.02),
-        np.log(np.broadcast_to(query.deviation, len(y))),
-        _correlation(x, y),
-        # Where one picture is grey there is nothing to correlate.
-        _correlation(ours, theirs)
-        * (np.minimum(ours_of_255.std(axis=1), theirs_of_255.std(axis=1)) > 1),
-        np.minimum(np.abs(query.mean - stored.mean) / 30, 2),
-        np.minimum(np.abs(np.log(query.deviation / stored.deviation)) / 0.3, 2),
-        np.minimum(means.mean(axis=0) / 10, 2),
-        np.minimum(np.abs(shift).mean(axis=1) / 10, 2),
+    means = (np.abs(row_means(shift[:, :count])) + np.abs(row_means(shift[:, count:]))) / 2
+    return (
+        np.stack([_correlation(x, y), _correlation(ours, theirs) * coloured], axis=1),
+        np.minimum(np.stack([means, row_means(np.abs(shift))], axis=1) / 10, 2),
     )
-    return np.stack(columns, axis=1)
+
+
+def _deviation(values: Floats) -> Floats:
+    centred = values - row_means(values)[:, None]
+    deviation: Floats = np.sqrt(row_means(centred * centred))
+    return deviation
 
 
 def _correlation(x: Floats, y: Floats) -> Floats:
-    """Pearson's, of the one row of ``x`` with each row of ``y``."""
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    """Pearson's, of each row of ``x``, or the only one, with each row of ``y``."""
+    x, y = x - row_means(x)[:, None], y - row_means(y)[:, None]
     scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
     product: Floats = (x * y).sum(axis=1) / np.maximum(scale, 1e-9)
     return product
@@ -97,8 +112,8 @@ class Model(NamedTuple):
 @cache
 def model() -> Model:
     """The fitted model that is shipped."""
-    text = resources.files("vcdb.search").joinpath("verdict.json").read_text()
-    data = json.loads(text)
+    # Not through importlib.resources, whose import alone would take 10 ms of each start.
+    data = json.loads(Path(__file__).with_name("verdict.json").read_text(encoding="utf-8"))
     if tuple(data["features"]) != FEATURES:
         raise RuntimeError("verdict.json is for other features; run tools/fit_thresholds.py")
     return Model(

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, Values, levels_of_grids
-from vcdb.fingerprint.grid import image_grids
+from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, levels_of_grids
+from vcdb.fingerprint.picture import image_grids
 from vcdb.fingerprint.shrink import shrunk
-from vcdb.models import Answer, Explanation
+from vcdb.media.area import FULL
+from vcdb.media.bars import find_area_image
+from vcdb.models import Answer
 from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
-from vcdb.search.probes import rungs, widen
-from vcdb.search.trace import Tracer
-from vcdb.search.variants import Hypothesis, first_hypotheses, further_hypotheses
+from vcdb.search.probes import Widening, ranges_of, widen
+from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 
-#: Rungs (of at most 128 probes) for the likely hypotheses, and for each of the others.
-_FIRST_RUNGS = 8
+if TYPE_CHECKING:
+    from vcdb.explanation import Explanation
+    from vcdb.search.trace import Tracer
+
+#: Rungs (of at most 128 probes) that are scanned together: first for the picture as it is, then
+#: with its bars cut as well, the rest only where nothing beyond doubt was found. Nothing at all,
+#: and further hypotheses get two rungs each.
+_FIRST_RUNGS = 1
+_NEXT_RUNGS = 3
+_LAST_RUNGS = 8
 _FURTHER_RUNGS = 2
 REASON_PLAIN = "too little detail in the picture"
 REASON_NOTHING = "no record close enough"
@@ -37,13 +46,15 @@ class Finder:
 
     def find(self, bgr: NDArray[np.uint8], name: str, limit: int) -> Answer:
         """The answer for a picture, uint8 (height, width, 3), BGR; at most ``limit`` matches."""
-        return self._find(bgr, name, limit, Tracer(enabled=False))
+        return self._find(bgr, name, limit, None)
 
     def explain(self, bgr: NDArray[np.uint8], name: str, limit: int) -> Explanation:
         """The same with the way to it."""
-        tracer = Tracer(enabled=True)
+        from vcdb.search.trace import Tracer
+
+        tracer = Tracer()
         answer = self._find(bgr, name, limit, tracer)
-        return Explanation(answer, tracer.hypotheses())
+        return tracer.explanation(answer)
 
     def find_grid(self, grid: Floats, name: str, limit: int) -> Answer:
         """The answer for a grid alone: (7, 11, 3), RGB 0..255, NaN where the picture ends.
@@ -51,31 +62,23 @@ class Finder:
         Without the picture there are two hypotheses only: as it is, and mirrored.
         """
         started = time.perf_counter()
-        search = _Search(self._store, Tracer(enabled=False))
-        for variant, cells in (("as_is", grid), ("mirrored", grid[:, ::-1])):
-            if not search.scored:
-                search.try_levels(variant, levels_of_grids(cells[None]), further=False)
-        return self._answer(search, name, limit, started)
+        search = _Search(self._store, None)
+        return self._answer(search, search.for_grid(grid), name, limit, started)
 
-    def _find(self, bgr: NDArray[np.uint8], name: str, limit: int, tracer: Tracer) -> Answer:
+    def _find(self, bgr: NDArray[np.uint8], name: str, limit: int, tracer: Tracer | None) -> Answer:
         started = time.perf_counter()
         search = _Search(self._store, tracer)
-        bgr = shrunk(bgr)
-        first = first_hypotheses(bgr)
-        search.try_all(bgr, first, further=False)
-        if search.has_detail and not search.scored:
-            area = first[-1].geometry.area
-            search.try_all(bgr, further_hypotheses(bgr, area), further=True)
-        return self._answer(search, name, limit, started)
+        return self._answer(search, search.for_picture(shrunk(bgr)), name, limit, started)
 
-    def _answer(self, search: _Search, name: str, limit: int, started: float) -> Answer:
-        took_ms = (time.perf_counter() - started) * 1000
+    def _answer(
+        self, search: _Search, scored: list[Scored], name: str, limit: int, started: float
+    ) -> Answer:
         return answer_of(
-            search.scored,
+            scored,
             self._store,
             query=name,
             limit=limit,
-            took_ms=took_ms,
+            took_ms=(time.perf_counter() - started) * 1000,
             probes=search.probes,
             candidates=search.candidates,
             reason=REASON_NOTHING if search.has_detail else REASON_PLAIN,
@@ -85,56 +88,94 @@ class Finder:
 class _Search:
     """One query on its way through hypotheses and rungs, with all that was found so far."""
 
-    def __init__(self, store: Store, tracer: Tracer) -> None:
+    def __init__(self, store: Store, tracer: Tracer | None) -> None:
         self._store = store
         self._tracer = tracer
-        self.sure = False
-        self.scored: list[Scored] = []
+        self._found = Candidates(store)
+        self._widenings: list[Widening] = []
         self.probes = 0
         self.candidates = 0
-        self.has_detail = False
 
-    def try_all(
-        self, bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis], *, further: bool
-    ) -> None:
-        """Try hypotheses until one gives a match that cannot be beaten."""
-        for hypothesis, query in zip(hypotheses, _levels(bgr, hypotheses), strict=True):
-            self.try_levels(hypothesis.variant, query, further=further)
+    @property
+    def has_detail(self) -> bool:
+        """Whether any hypothesis shows enough to be looked for."""
+        return bool(self._widenings)
 
-    def try_levels(self, variant: str, query: Levels, *, further: bool) -> None:
-        """Try one hypothesis, unless a match cannot be beaten or the picture says too little."""
+    def for_picture(self, bgr: NDArray[np.uint8]) -> list[Scored]:
+        """Try hypotheses, the likeliest first, until one gives a match that cannot be beaten."""
+        as_is = self._expect_of(bgr, [as_it_is(bgr)])
+        self._scan(dict.fromkeys(as_is, (0, _FIRST_RUNGS)))
+        if self._found.is_sure:
+            return self._scored()
+        area = find_area_image(bgr)
+        cut = self._expect_of(bgr, [without_bars(bgr, area)]) if area != FULL else []
+        scored = self._go_on(as_is, cut)
+        if scored or not self.has_detail:
+            return scored
+        return self._try_further(self._expect_of(bgr, further_hypotheses(bgr, area)))
+
+    def for_grid(self, grid: Floats) -> list[Scored]:
+        """Try the two hypotheses about a grid, (7, 11, 3)."""
+        as_is = self._expect(["as_is"], levels_of_grids(grid[None]))
+        self._scan(dict.fromkeys(as_is, (0, _FIRST_RUNGS)))
+        if self._found.is_sure:
+            return self._scored()
+        scored = self._go_on(as_is, [])
+        if scored or not self.has_detail:
+            return scored
+        return self._try_further(self._expect(["mirrored"], levels_of_grids(grid[None, :, ::-1])))
+
+    def _go_on(self, begun: list[int], fresh: list[int]) -> list[Scored]:
+        """Scan all rungs of likely hypotheses, those that had their first rungs and others."""
+        self._scan(
+            dict.fromkeys(begun, (_FIRST_RUNGS, _NEXT_RUNGS))
+            | dict.fromkeys(fresh, (0, _NEXT_RUNGS))
+        )
+        if not self._found.is_sure:
+            self._scan(dict.fromkeys([*begun, *fresh], (_NEXT_RUNGS, _LAST_RUNGS)))
+        return self._scored()
+
+    def _try_further(self, hypotheses: list[int]) -> list[Scored]:
+        self._scan(dict.fromkeys(hypotheses, (0, _FURTHER_RUNGS)))
+        return self._scored()
+
+    def _scored(self) -> list[Scored]:
+        self._found.follow()
+        return self._found.stretches()
+
+    def _expect_of(self, bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> list[int]:
+        variants = [hypothesis.variant for hypothesis in hypotheses]
+        return self._expect(variants, levels_of_picture(bgr, hypotheses))
+
+    def _expect(self, variants: Sequence[str], every: Levels) -> list[int]:
+        """Prepare hypotheses; the numbers of those that show enough detail are returned."""
         # A deviation is NaN where the cells that hashes need are not all there.
-        if query.deviation[0] >= PLAIN_DEVIATION and not self.sure:
-            self.has_detail = True
-            self._try(variant, query, further=further)
+        rows = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
+        if not rows:
+            return []
+        variants, levels = [variants[row] for row in rows], every.take(rows)
+        for row, widening in enumerate(widen(levels.values.brightness)):
+            self._widenings.append(widening)
+            if self._tracer:
+                self._tracer.begin(variants[row], float(levels.deviation[row]), widening)
+        return list(self._found.expect(variants, levels))
 
-    def _try(self, variant: str, query: Levels, *, further: bool) -> None:
-        brightness = query.values.brightness[0]
-        widening = widen(brightness)
-        self._tracer.begin(variant, float(query.deviation[0]), widening)
-        candidates = Candidates(self._store, query)
-        for rung in islice(rungs(widening), _FURTHER_RUNGS if further else _FIRST_RUNGS):
-            postings = self._store.scan(rung.ranges)
-            self.probes += len(rung.ranges.keys)
-            self.candidates += len(postings)
-            candidates.compare(postings)
-            self._tracer.rung(rung, postings, candidates)
-            if candidates.is_sure:
-                self.sure = True
-                break
-        candidates.follow()
-        self.scored += candidates.stretches(variant)
+    def _scan(self, rungs_of: dict[int, tuple[int, int]]) -> None:
+        """Scan rungs (first, and one past the last) of hypotheses, compare what they lead to."""
+        postings = []
+        for number, (start, stop) in rungs_of.items():
+            ranges = ranges_of(self._widenings[number], start, stop)
+            found = self._store.scan(ranges)
+            self.probes += len(ranges.keys)
+            self.candidates += len(found)
+            postings.append((number, found))
+        self._found.compare(postings)
+        if not self._tracer:
+            return
+        for number, found in postings:
+            self._tracer.scanned(number, *rungs_of[number], found, self._found)
 
 
-def levels_of_picture(bgr: NDArray[np.uint8], hypothesis: Hypothesis) -> Levels:
-    """What the search compares of a picture under one hypothesis (n = 1)."""
-    return next(iter(_levels(bgr, [hypothesis])))
-
-
-def _levels(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> list[Levels]:
-    grids = image_grids(bgr, [hypothesis.geometry for hypothesis in hypotheses])
-    values, mean, deviation = levels_of_grids(grids)
-    rows = [slice(row, row + 1) for row in range(len(grids))]
-    return [
-        Levels(Values(*(part[row] for part in values)), mean[row], deviation[row]) for row in rows
-    ]
+def levels_of_picture(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> Levels:
+    """What the search compares of a picture under each of n hypotheses."""
+    return levels_of_grids(image_grids(bgr, [hypothesis.geometry for hypothesis in hypotheses]))

@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.grid import Geometry, geometry
-from vcdb.media.area import FULL, Area
-from vcdb.media.bars import find_area_image
+from vcdb.fingerprint.geometry import Geometry, geometry
+from vcdb.media.area import Area
 
 #: Of the stored picture's size, how much the query shows, as zoom of the cells.
 _ZOOMS = (1.08, 1.18)
@@ -31,14 +30,14 @@ class Hypothesis(NamedTuple):
     geometry: Geometry
 
 
-def first_hypotheses(bgr: NDArray[np.uint8]) -> list[Hypothesis]:
-    """As it is, and with its bars cut where it has any. ``bgr``: uint8 (height, width, 3)."""
-    aspect = bgr.shape[1] / bgr.shape[0]
-    hypotheses = [Hypothesis("as_is", geometry(aspect))]
-    area = find_area_image(bgr)
-    if area != FULL:
-        hypotheses.append(Hypothesis("bars_cut", geometry(aspect, area)))
-    return hypotheses
+def as_it_is(bgr: NDArray[np.uint8]) -> Hypothesis:
+    """The picture taken whole. ``bgr``: uint8 (height, width, 3)."""
+    return Hypothesis("as_is", geometry(bgr.shape[1] / bgr.shape[0]))
+
+
+def without_bars(bgr: NDArray[np.uint8], area: Area) -> Hypothesis:
+    """What is inside ``area``, taken for the whole picture."""
+    return Hypothesis("bars_cut", geometry(bgr.shape[1] / bgr.shape[0], area))
 
 
 def further_hypotheses(bgr: NDArray[np.uint8], area: Area) -> list[Hypothesis]:

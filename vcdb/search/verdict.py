@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 from vcdb.models import Verdict
 from vcdb.search.difference import KEPT_SHARE
 from vcdb.search.evidence import model

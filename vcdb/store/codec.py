@@ -115,11 +115,11 @@ def decode_block(data: bytes | memoryview) -> RunTable:
         codes = np.frombuffer(body, np.uint8, count * CODES, offset + 2 * count)
     except (zstandard.ZstdError, struct.error, ValueError) as error:
         raise CorruptStoreError(f"a block of runs cannot be read ({error})") from error
-    steps = codes.reshape(CODES, count).T
+    columns = np.cumsum(codes.reshape(CODES, count), axis=1, dtype=np.uint8)
     return RunTable(
         first_frame + np.concatenate([[0], np.cumsum(frame_steps)]).astype(np.uint32),
         first_us + np.concatenate([[0], np.cumsum(us_steps)]).astype(np.int64),
-        Descriptors(np.cumsum(steps, axis=0, dtype=np.uint8).view(np.int8), mean, deviation),
+        Descriptors(np.ascontiguousarray(columns.T).view(np.int8), mean, deviation),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
 from vcdb.fingerprint.runs import RunTable, join, no_runs
 from vcdb.models import Finding, Video
 from vcdb.store.base import NewVideo, Ranges, Totals, within
-from vcdb.store.check import check_entry
 from vcdb.store.codec import (
     BLOCK_RUNS,
     FORMAT_VERSION,
@@ -301,6 +299,8 @@ class LmdbStore:
 
     def check(self) -> Iterator[Finding]:
         """See Store. Reads everything once; memory for one video at a time."""
+        from vcdb.store.check import check_entry
+
         with self._env.reading() as txn:
             expected = _NO_TOTALS
             postings = 0
@@ -381,6 +381,9 @@ def _run_key(video_id: int, first_run: int) -> bytes:
 
 
 def _path_key(path: str) -> bytes:
+    # Not needed by a search, and slow to import.
+    import hashlib
+
     # A path may be longer than a key can be, and need not be valid Unicode.
     return hashlib.blake2b(path.encode(errors="surrogateescape"), digest_size=16).digest()
 

@@ -1,0 +1,86 @@
+"""The reduction of a still picture to grids of mean colours, under many geometries at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vcdb.fingerprint.geometry import COLUMNS, EDGE_TOLERANCE, ROWS, Geometry
+from vcdb.fingerprint.shrink import halved
+
+_SHORT_SIDE_PX = 340
+
+Cells = npt.NDArray[np.float32]
+Sums = npt.NDArray[np.float64]
+
+
+def image_grid(bgr: npt.NDArray[np.uint8], where: Geometry) -> Cells:
+    """Grid of a still picture, shape (7, 11, 3), RGB 0..255, NaN where missing.
+
+    ``bgr``: (height, width, 3) uint8 in OpenCV's channel order, square pixels, as displayed.
+    """
+    grid: Cells = image_grids(bgr, [where])[0]
+    return grid
+
+
+def image_grids(bgr: npt.NDArray[np.uint8], geometries: Sequence[Geometry]) -> Cells:
+    """Grids of one still picture under many geometries, shape (n, 7, 11, 3), else as image_grid.
+
+    Large pictures are first averaged over blocks of 2 × 2 pixels, once or more often, which moves
+    no mean by 0.5; the running sums of that are made once, so each further geometry costs little.
+    """
+    small, block = halved(bgr, _SHORT_SIDE_PX)
+    length_y, length_x = bgr.shape[0] / block, bgr.shape[1] / block
+    sums = np.asarray(cv2.integral(small, sdepth=cv2.CV_32S)).reshape(small.shape[0] + 1, -1, 3)
+    areas = [where.area for where in geometries]
+    rows, row_known = _clipped(
+        [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas]
+    )
+    columns, column_known = _clipped(
+        [where.x_edges for where in geometries], [(a.left, a.right) for a in areas]
+    )
+    down = np.minimum(rows * length_y, small.shape[0])
+    across = np.minimum(columns * length_x, small.shape[1])
+    cells = _cell_sums(np.asarray(sums, np.int32), down, across)
+    sides = np.diff(down)[:, :, None, None] * np.diff(across)[:, None, :, None]
+    known = row_known[:, :, None] & column_known[:, None, :]
+    grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
+    np.divide(cells[..., ::-1], sides, out=grids, where=known[..., None], casting="same_kind")
+    mirrored = [where.mirrored for where in geometries]
+    grids[mirrored] = grids[mirrored, :, ::-1]
+    return grids
+
+
+def _clipped(
+    edges: Sequence[Sequence[float]], bounds: Sequence[Sequence[float]]
+) -> tuple[Sums, npt.NDArray[np.bool_]]:
+    """Edges (n, k) moved into their bounds, and which of the cells between them are there."""
+    raw, low, high = np.array(edges), *np.array(bounds).T[:, :, None]
+    slack = EDGE_TOLERANCE * (raw[:, 1:2] - raw[:, :1])
+    known = (raw[:, :-1] >= low - slack) & (raw[:, 1:] <= high + slack)
+    return np.clip(raw, low, high), known
+
+
+def _cell_sums(sums: npt.NDArray[np.int32], down: Sums, across: Sums) -> Sums:
+    """Sums between edges (n, 8) and (n, 12), as (n, 7, 11, 3), from running sums over pixels.
+
+    Edges are fractional: running sums are linear between pixels.
+    """
+    below, part = _split(down, sums.shape[0])
+    strips = np.diff(sums[below] * (1.0 - part)[..., None, None], axis=1)
+    strips += np.diff(sums[below + 1] * part[..., None, None], axis=1)
+    below, part = _split(across, sums.shape[1])
+    n = np.arange(len(strips))[:, None]
+    # Columns first, as indexing puts them.
+    cells = strips[n, :, below] * (1.0 - part)[..., None, None]
+    cells += strips[n, :, below + 1] * part[..., None, None]
+    return np.diff(cells, axis=1).swapaxes(1, 2)
+
+
+def _split(position: Sums, length: int) -> tuple[npt.NDArray[np.intp], Sums]:
+    """Whole and fractional part of positions between ``length`` samples."""
+    below = np.minimum(position.astype(np.intp), length - 2)
+    return below, position - below
