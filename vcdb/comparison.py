@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.geometry import Geometry
-from vcdb.fingerprint.grid import image_grids
+from vcdb.fingerprint.picture import image_grids
 from vcdb.fingerprint.shrink import shrunk
-from vcdb.search.variants import Hypothesis, first_hypotheses, further_hypotheses
+from vcdb.media.area import FULL
+from vcdb.media.bars import find_area_image
+from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
 
 #: Cells that decide on gain and offset; the others may be covered by something.
 _KEPT_SHARE = 0.8
@@ -60,14 +62,16 @@ def compare_grid(grid: Floats, variant: str, stored_grid: Floats) -> Comparison:
 def grid_as_it_is(bgr: NDArray[np.uint8]) -> Floats:
     """The grid (7, 11, 3), RGB 0..255, of a picture taken as it is."""
     small = shrunk(bgr)
-    grid: Floats = image_grids(small, [first_hypotheses(small)[0].geometry])[0]
+    grid: Floats = image_grids(small, [as_it_is(small).geometry])[0]
     return grid
 
 
 def _hypotheses(bgr: NDArray[np.uint8]) -> Iterator[Hypothesis]:
-    first = first_hypotheses(bgr)
-    yield from first
-    yield from further_hypotheses(bgr, first[-1].geometry.area)
+    area = find_area_image(bgr)
+    yield as_it_is(bgr)
+    if area != FULL:
+        yield without_bars(bgr, area)
+    yield from further_hypotheses(bgr, area)
 
 
 def _mean_difference(one: Comparison) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vcdb.fingerprint.cells import CELLS, CHOSEN, Floats
-from vcdb.fingerprint.grid import COLUMNS, ROWS
+from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
 _MASK_BYTES = 10
 _PREFIX = "1."
