@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 #: What tests of the full tier may lack; see the fixture ``require``.
-CAPABILITIES = ("browser", "ffmpeg", "locale", "redis")
+CAPABILITIES = ("browser", "clients", "ffmpeg", "locale", "npm", "redis", "schemathesis")
 
 
 @pytest.fixture(autouse=True)

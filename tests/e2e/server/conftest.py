@@ -129,6 +129,8 @@ def running(base: Path, folder: Path, *options: str, **variables: str) -> Iterat
         until(lambda: _answers(url), START_S)
         yield server
     finally:
+        assert process.stdout is not None
+        process.stdout.close()
         process.send_signal(signal.SIGINT)
         try:
             process.wait(30)
