@@ -20,11 +20,12 @@ from tests.lap_maker import (
 )
 from vcdb.course.build import Span, build_course, course_from_hashes
 from vcdb.course.codec import course_from_bytes, course_to_bytes
-from vcdb.course.course import Course
+from vcdb.course.course import Course, Field
 from vcdb.course.crop import Crop, largest_box, world_mask
 from vcdb.course.estimate import Estimate
 from vcdb.course.locator import Lap, Locator, Scene
 from vcdb.course.map import MapPoint, Pair, draw_map
+from vcdb.course.similar import peaks
 from vcdb.course.steady import steady
 from vcdb.course.telemetry import make_telemetry
 from vcdb.course.track import Tracker
@@ -203,6 +204,14 @@ def test_a_place_is_claimed_only_if_nothing_farther_than_the_promise_is_as_alike
     assert contrast(0.9, 0.2) == contrast(0.9, 0.5), "unlike is unlike"
 
 
+def test_whatever_is_farther_than_the_promise_rivals_a_place(course: Course) -> None:
+    scores = np.full(len(course), 0.5, np.float32)
+    scores[[100, 122]] = 0.9, 0.88
+    found = peaks(Field([course]), [scores], 2)
+    assert [round(peak.place) for peak in found] == [100, 122], "44 m apart"
+    assert judge_scene([peak.similarity for peak in found]).verdict != "found"
+
+
 def test_places_of_a_run_are_steadied_but_not_over_a_jump(course: Course) -> None:
     times_s = np.arange(60) * 0.1
     true_m = 100 + np.arange(60) * 2.0
@@ -216,11 +225,22 @@ def test_places_of_a_run_are_steadied_but_not_over_a_jump(course: Course) -> Non
     assert np.abs(errors_m).max() < 1
 
 
+def test_a_pace_that_changes_at_once_is_not_smeared() -> None:
+    fast = course_from_hashes(lap_telemetry(ALONG_M, 0.04), np.zeros(len(ALONG_M), np.uint64))
+    true_m = 100 + np.arange(60) * 5.0
+    true_m[30:] += 45
+    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m]
+    errors_m = [one.along_m for one in steady([fast], np.arange(60) * 0.1, found)] - true_m
+    assert np.abs(errors_m).max() < 6
+
+
 def test_a_run_is_steadied_over_the_line(course: Course) -> None:
     true_m = (LENGTH_M - 60 + np.arange(60) * 2.0) % LENGTH_M
-    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m]
+    wobble_m = 4 * np.sin(np.arange(60) / 2)
+    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in (true_m + wobble_m) % LENGTH_M]
     steadied = steady([course], np.arange(60) * 0.1, found)
-    assert max(apart_m(one.along_m, at) for one, at in zip(steadied, true_m, strict=True)) < 1
+    errors_m = [apart_m(one.along_m, at) for one, at in zip(steadied, true_m, strict=True)]
+    assert max(errors_m[15:45]) < 1
 
 
 def test_the_right_course_is_named(course: Course, other_course: Course) -> None:
