@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from benchmarks.ingest.measure import Cost, run
 
 Command = Callable[[Path, Path], list[str]]
 Rows = list[dict[str, Any]]
+#: Rows to show, and a row for each turn of a program.
+Measured = tuple[Rows, Rows]
 
 _RIVALS = ("dhash", "videohash", "signature")
 _STAGES = ("start", "open", "bars", "decode", "reduce", "fingerprint", "write", "rest")
@@ -58,22 +60,24 @@ def main(arguments: list[str]) -> None:
         sys.exit("this benchmark needs the ffmpeg program; install it (apt-get install ffmpeg)")
     parts = {"files": _measure_files, "jobs": _measure_jobs, "sample": _measure_sampling}
     for name in [chosen.part] if chosen.part else parts:
-        rows, raw = parts[name](chosen, ffmpeg)
-        report(
-            f"ingest-{name}",
-            rows,
-            as_json=chosen.json,
-            parameters={"repeat": chosen.repeat, "threads": chosen.threads},
-            raw=raw,
-        )
+        measured: Measured = ([], [])
+        for measured in parts[name](chosen, ffmpeg):
+            _keep(name, measured, chosen)
+        _keep(name, measured, chosen, as_json=chosen.json)
+
+
+def _keep(part: str, measured: Measured, chosen: Namespace, *, as_json: bool = False) -> None:
+    rows, raw = measured
+    parameters = {"repeat": chosen.repeat, "threads": chosen.threads}
+    report(f"ingest-{part}", rows, as_json=as_json, parameters=parameters, raw=raw)
 
 
 def _chosen_clips(chosen: Namespace) -> list[Clip]:
     return [clip for clip in CLIPS if not chosen.clips or clip.name in chosen.clips]
 
 
-def _measure_files(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
-    """One file after the other, all programs taking turns; summary with stages, and raw turns."""
+def _measure_files(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:
+    """One file after the other, all programs taking turns; all so far after each file."""
     rows: Rows = []
     raw: Rows = []
     stages: Rows = []
@@ -84,9 +88,9 @@ def _measure_files(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
         raw += turns
         rows += _summary(path.name, turns, stages[-1]["frames"])
         print(table([row for row in rows if row["clip"] == clip.name]), flush=True)
+        yield [*rows, *stages], raw
     print("\nCPU seconds by stage, one run in one process:")
     print(table(stages))
-    return [*rows, *stages], raw
 
 
 def _programs(ffmpeg: str, chosen: Namespace) -> dict[str, Command]:
@@ -179,8 +183,8 @@ def _stages(path: Path) -> dict[str, Any]:
     }
 
 
-def _measure_jobs(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
-    """Wall time of two files with one job and with two, and of one file with two."""
+def _measure_jobs(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:
+    """Wall time of two files with one job and with two."""
     clip = _chosen_clips(chosen)[0]
     first = make(clip, chosen.folder, ffmpeg, chosen.corpus)
     with tempfile.TemporaryDirectory() as folder:
@@ -199,10 +203,10 @@ def _measure_jobs(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
     rows = _speed_ups(raw, "wall_s")
     print("\nwall time of two files, by jobs:")
     print(table(rows))
-    return rows, raw
+    yield rows, raw
 
 
-def _measure_sampling(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
+def _measure_sampling(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:
     """CPU time of one file with all frames and with fewer."""
     clip = _chosen_clips(chosen)[0]
     path = make(clip, chosen.folder, ffmpeg, chosen.corpus)
@@ -218,7 +222,7 @@ def _measure_sampling(chosen: Namespace, ffmpeg: str) -> tuple[Rows, Rows]:
     rows = _speed_ups(raw, "cpu_s")
     print("\nCPU time by sampling:")
     print(table(rows))
-    return rows, raw
+    yield rows, raw
 
 
 def _alternated(
