@@ -192,7 +192,7 @@ def process_of(sandbox: Sandbox) -> int:
 
 def test_a_picture_comes_back_reduced(sandbox: Sandbox) -> None:
     decoded = sandbox.query(jpeg())
-    assert (decoded.width_px, decoded.height_px, decoded.kind) == (1280, 720, "picture")
+    assert decoded.kind == "picture"
     assert decoded.bgr.shape == (360, 640, 3)
 
 

@@ -16,17 +16,19 @@ from vcdb.media.header import Header, other_kind, read_header
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
-_HALF_SIZE_FROM_PX = 1400
+HALF_SIZE_FROM_PX = 1400
 
 Picture = npt.NDArray[np.uint8]
 
 
-def read_image(source: str | Path | bytes) -> Picture:
+def read_image(
+    source: str | Path | bytes, *, half_size_from_px: int = HALF_SIZE_FROM_PX
+) -> Picture:
     """Decode a still picture: (height, width, 3) uint8, BGR, turned as its EXIF data says.
 
     ``source`` is a path or the encoded bytes. Grey becomes three equal channels, 16 bits per
     channel become 8, transparency is laid on black. Of an animation the first frame is read.
-    A JPEG whose short side has at least 1400 pixels is decoded at half size.
+    A JPEG whose short side has at least ``half_size_from_px`` pixels is decoded at half size.
 
     Raises QueryError: missing, a folder, unreadable, empty, larger than MAX_FILE_BYTES or
     MAX_PIXELS, a video, no picture, or broken.
@@ -35,7 +37,7 @@ def read_image(source: str | Path | bytes) -> Picture:
     data = source if isinstance(source, bytes) else _read_file(Path(source))
     header = _checked_header(data, name)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(header))
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(header, half_size_from_px))
     except cv2.error:
         pixels = None
     if pixels is None or pixels.size == 0:
@@ -97,12 +99,12 @@ def _too_long(name: str, size_bytes: int) -> str:
     )
 
 
-def _flags(header: Header) -> int:
+def _flags(header: Header, half_size_from_px: int) -> int:
     """How OpenCV shall decode: with alpha only where there is some, JPEG halved when large."""
     if header.alpha:
         return int(cv2.IMREAD_UNCHANGED)
     if header.kind == "JPEG":
-        large = min(header.width_px, header.height_px) >= _HALF_SIZE_FROM_PX
+        large = min(header.width_px, header.height_px) >= half_size_from_px
         return int(cv2.IMREAD_REDUCED_COLOR_2 if large else cv2.IMREAD_COLOR)
     return int(cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
 

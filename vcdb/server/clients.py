@@ -34,7 +34,7 @@ _CLIENT = np.dtype(
         ("tokens", "f8"),
         ("filled_s", "f8"),
         ("day", "u4"),
-        ("used", "u4"),
+        ("used", "i8"),
         ("running", "u2", _MOST_WORKERS),
     ]
 )

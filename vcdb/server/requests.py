@@ -54,10 +54,9 @@ async def admitted(request: Request, cost: int = 1) -> AsyncIterator[Allowance]:
     if not clients.enter(client, settings.concurrency):
         raise ConcurrencyError(settings.concurrency)
     try:
-        used = clients.spend(client)
-        if settings.quota_per_day and used + cost > settings.quota_per_day:
-            raise QuotaError(settings.quota_per_day, used)
-        clients.spend(client, cost)
+        used = clients.spend(client, cost)
+        if settings.quota_per_day and used > settings.quota_per_day:
+            raise QuotaError(settings.quota_per_day, clients.spend(client, -cost))
         yield allowance
     finally:
         clients.leave(client)

@@ -45,15 +45,10 @@ class CrashedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A query as the search takes it: ``bgr`` (height, width, 3) uint8, reduced.
-
-    ``width_px`` × ``height_px`` is the size of the file's picture.
-    """
+    """A query as the search takes it: ``bgr`` (height, width, 3) uint8, reduced."""
 
     bgr: NDArray[np.uint8]
     kind: QueryKind
-    width_px: int
-    height_px: int
 
 
 class _Child:
@@ -151,14 +146,14 @@ class Sandbox:
         try:
             height, width = (int(side) for side in head["shape"])
             pixels = np.frombuffer(body, np.uint8).reshape(height, width, 3)
-            kind, size = head["kind"], (int(head["width_px"]), int(head["height_px"]))
+            kind = head["kind"]
             if kind not in _KINDS or min(pixels.shape[:2]) < 1:
                 raise ValueError(kind)
         except (KeyError, TypeError, ValueError):
             raise CrashedError("the file could not be decoded") from None
         if min(height, width) > _SHORT_SIDE_MAX_PX or max(height, width) > _LONG_SIDE_MAX_PX:
             raise CrashedError("the file could not be decoded")
-        return Decoded(pixels, kind, *size)
+        return Decoded(pixels, kind)
 
     def still(self, path: str, at_s: float, width_px: int) -> bytes:
         """A frame of an indexed film as a JPEG. Raises as ``query`` does."""

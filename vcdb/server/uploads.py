@@ -27,19 +27,19 @@ async def received(request: Request, limit_bytes: int = UPLOAD_BYTES) -> AsyncIt
     claimed = request.headers.get("content-length", "")
     if claimed.isdigit() and int(claimed) > limit_bytes + _FORM_BYTES:
         raise TooLargeError(limit_bytes)
-    data = bytearray()
+    chunks: list[bytes] = []
     held = 0
     try:
         async with asyncio.timeout(UPLOAD_S):
             async for chunk in request.stream():
-                data += chunk
+                chunks.append(chunk)
                 held += len(chunk)
                 _held_bytes += len(chunk)
-                if len(data) > limit_bytes + _FORM_BYTES:
+                if held > limit_bytes + _FORM_BYTES:
                     raise TooLargeError(limit_bytes)
                 if _held_bytes > HELD_BYTES:
                     raise RefusalError(503, "Too many uploads at once; try again in a moment.")
-        yield bytes(data)
+        yield b"".join(chunks)
     except TimeoutError:
         raise RefusalError(
             408, f"The upload took longer than {UPLOAD_S:.0f} s.", {"Connection": "close"}
