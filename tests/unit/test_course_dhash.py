@@ -6,6 +6,7 @@ import cv2
 import imagehash
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from vcdb.course.crop import Crop, parse_crop
@@ -13,15 +14,32 @@ from vcdb.course.dhash import dhash, format_hash, nearest, parse_hash
 from vcdb.errors import UsageError
 
 
+def reference(bgr: NDArray[np.uint8]) -> str:
+    return str(imagehash.dhash(Image.fromarray(np.ascontiguousarray(bgr[:, :, ::-1]))))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_equal_to_imagehash(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(9, 400)), int(rng.integers(9, 500)), 3)
     bgr = cv2.blur(rng.integers(0, 256, shape, np.uint8), (5, 5))
-    crop = Crop(0.1, 0.05, 0.2, 0.15)
-    cut = crop.cut(bgr)
-    reference = imagehash.dhash(Image.fromarray(np.ascontiguousarray(cut[:, :, ::-1])))
-    assert format_hash(dhash(cut)) == str(reference)
+    cut = Crop(0.1, 0.05, 0.2, 0.15).cut(np.asarray(bgr, np.uint8))
+    assert format_hash(dhash(cut)) == reference(cut)
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        *((1, 1), (2, 1), (9, 8), (9, 9), (8, 9), (10, 11), (30, 2), (2, 30), (47, 85)),
+        *((99, 99), (640, 360), (1000, 520), (720, 1280), (1921, 1081)),
+    ],
+)
+def test_equal_to_imagehash_in_all_shapes(width: int, height: int) -> None:
+    rng = np.random.default_rng(width * height)
+    noise = rng.integers(0, 256, (height, width, 3), np.uint8)
+    for picture in (noise, np.where(noise > 127, 255, 0), cv2.blur(noise, (9, 9))):
+        bgr = np.asarray(picture, np.uint8)
+        assert format_hash(dhash(bgr)) == reference(bgr)
 
 
 def test_hexadecimal_digits_there_and_back() -> None:
