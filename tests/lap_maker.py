@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.course.build import LapFrame
+from vcdb.course.build import LapFrame, build_course
+from vcdb.course.course import Course
+from vcdb.course.crop import world_mask
 from vcdb.course.telemetry import Telemetry, make_telemetry
 
 LENGTH_M = 900.0
@@ -104,3 +106,14 @@ def lap_telemetry(along_m: NDArray[np.float64], period_s: float = 0.1) -> Teleme
 def apart_m(first: float, second: float) -> float:
     apart = abs(first - second) % LENGTH_M
     return min(apart, LENGTH_M - apart)
+
+
+def some_course() -> Course:
+    """A course of twelve frames in 1280×720 whose world was found as in a film."""
+    along_m = np.arange(12) * (LENGTH_M / 12)
+    frames = [
+        replace(frame, bgr=np.asarray(cv2.resize(frame.bgr, (1280, 720)), np.uint8))
+        for frame in lap_frames(make_track(3), along_m)
+    ]
+    world = world_mask([frame.bgr for frame in frames])
+    return build_course(frames, lap_telemetry(along_m), world=world)

@@ -1,6 +1,7 @@
 """Renew the golden files after a wanted change of fingerprints or format.
 
-``python tools/make_golden.py``; bump FINGERPRINT_VERSION or FORMAT_VERSION in the same commit.
+``python tools/make_golden.py``; bump FINGERPRINT_VERSION, FORMAT_VERSION or COURSE_VERSION in
+the same commit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.contract.stores import make_video  # noqa: E402
+from tests.lap_maker import some_course  # noqa: E402
+from vcdb.course.codec import COURSE_VERSION, course_to_bytes  # noqa: E402
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, describe, values_of  # noqa: E402
 from vcdb.fingerprint.geometry import geometry  # noqa: E402
 from vcdb.fingerprint.hashes import hashes_of  # noqa: E402
@@ -62,10 +65,11 @@ def base(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write both under the versions of now."""
+    """Write all under the versions of now."""
     text = json.dumps(fingerprints(), indent=1)
     (GOLDEN / f"fingerprints_v{FINGERPRINT_VERSION}.json").write_text(text + "\n")
     base(GOLDEN / f"base_v{FORMAT_VERSION}")
+    (GOLDEN / f"course_v{COURSE_VERSION}.bin").write_bytes(course_to_bytes(some_course()))
 
 
 if __name__ == "__main__":

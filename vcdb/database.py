@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.content import content_id, is_gone
-from vcdb.errors import InputError, UsageError
+from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, UsageError
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.media.image import read_image
@@ -262,7 +262,8 @@ class Database:
     def courses(self, video_ids: Sequence[int] = ()) -> list[Lap]:
         """The laps with telemetry, all or those of ``video_ids``, ready for a ``Locator``.
 
-        Raises UsageError where one of the videos does not exist or has no telemetry.
+        Raises UsageError where one of the videos does not exist or has no telemetry, and
+        FormatVersionError or CorruptStoreError where its course must be made anew.
         """
         from vcdb.course.codec import ATTACHMENT, course_from_bytes
         from vcdb.course.locator import Lap
@@ -276,7 +277,12 @@ class Database:
                     f"video {video_id} ({video.title}) has no telemetry; add it with "
                     f"'vcdb add {video.path} --telemetry LAP.csv'"
                 )
-            laps.append(Lap(video_id, video.title, course_from_bytes(data)))
+            try:
+                course = course_from_bytes(data)
+            except (FormatVersionError, CorruptStoreError) as error:
+                again = f"'vcdb add {video.path} --telemetry LAP.csv'"
+                raise type(error)(f"video {video_id} ({video.title}): {error}: {again}") from error
+            laps.append(Lap(video_id, video.title, course))
         return laps
 
     def locate(self, query: Query, *, video_ids: Sequence[int] = ()) -> Location:

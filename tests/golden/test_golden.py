@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.contract.stores import make_video
+from tests.lap_maker import some_course
+from vcdb.course.codec import COURSE_VERSION, course_from_bytes
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, describe, values_of
 from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.hashes import hashes_of
@@ -57,3 +59,19 @@ def test_base_of_this_format_is_read(tmp_path: Path) -> None:
             assert set(wanted.tolist()) <= set(found.tolist())
             _, runs = store.runs(video.video_id, 0, video.records)
             np.testing.assert_array_equal(runs.descriptors.codes, new.runs.descriptors.codes)
+
+
+def test_courses_are_what_they_were() -> None:
+    """Views may differ by one level where a sum is rounded otherwise; hashes may not differ."""
+    data = (HERE / f"course_v{COURSE_VERSION}.bin").read_bytes()
+    kept, new = course_from_bytes(data), some_course()
+    np.testing.assert_array_equal(new.dhashes, kept.dhashes)
+    np.testing.assert_array_equal(new.mask, kept.mask)
+    assert new.crop == kept.crop
+    assert new.view_scale == pytest.approx(kept.view_scale, rel=1e-4)
+    assert np.abs(new.views.astype(int) - kept.views).max() <= 1
+    assert (new.views != kept.views).mean() < 0.01
+    np.testing.assert_allclose(new.along_m, kept.along_m)
+    assert (new.closes, new.names) == (kept.closes, kept.names)
+    spanned = np.abs(new.basis.astype(float) @ kept.basis.astype(float).T)
+    assert np.linalg.norm(spanned, axis=1) == pytest.approx(1, abs=0.02)

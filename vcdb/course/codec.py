@@ -13,7 +13,8 @@ from vcdb.course.course import Course
 from vcdb.course.crop import Crop
 from vcdb.errors import CorruptStoreError, FormatVersionError
 
-COURSE_VERSION = 1
+#: Raised whenever views, hashes or the way along the lap would come out otherwise.
+COURSE_VERSION = 2
 #: Name of a course among the attachments of its video.
 ATTACHMENT = "course"
 _MAX_BYTES = 1 << 32
@@ -40,16 +41,15 @@ def course_from_bytes(data: bytes) -> Course:
         values = msgpack.unpackb(packed, strict_map_key=False)
         version = values.pop("version")
     except (zstandard.ZstdError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CorruptStoreError("the course of a lap is damaged; add the lap again") from error
+        raise CorruptStoreError("its course is damaged; add the lap again") from error
     if version != COURSE_VERSION:
         raise FormatVersionError(
-            f"the course of a lap has version {version}, this vcdb reads {COURSE_VERSION}; "
-            "add the lap again"
+            f"its course has version {version}, this vcdb reads {COURSE_VERSION}; add the lap again"
         )
     try:
         return Course(**{name: _unpack(name, value) for name, value in values.items()})
     except (ValueError, TypeError, KeyError) as error:
-        raise CorruptStoreError("the course of a lap is damaged; add the lap again") from error
+        raise CorruptStoreError("its course is damaged; add the lap again") from error
 
 
 def _pack(value: Any) -> Any:
