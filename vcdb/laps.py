@@ -20,7 +20,7 @@ from vcdb.course.locator import Scene
 from vcdb.course.telemetry import Telemetry
 from vcdb.course.telemetry_csv import is_hash, read_telemetry
 from vcdb.database import Database, added_result
-from vcdb.errors import InputError, UsageError
+from vcdb.errors import InputError, QueryError, UsageError, VideoOpenError
 from vcdb.fingerprint.runs import no_runs
 from vcdb.indexing import IndexedVideo
 from vcdb.media.display import displayed
@@ -199,10 +199,32 @@ def image_scenes(names: Sequence[str]) -> list[Scene]:
 
 
 def clip_scenes(path: str | Path) -> Iterator[Scene]:
-    """Return the frames of a clip as scenes. Raises InputError."""
-    with open_video(path, threads=0) as reader:
+    """Return the frames of a clip as scenes.
+
+    Raises:
+        QueryError: a picture.
+        VideoOpenError: not a video, or damaged.
+    """
+    try:
+        opened = open_video(path, threads=0)
+    except VideoOpenError:
+        if not _is_picture(path):
+            raise
+        raise QueryError(
+            f"{path}: this is one picture, a sequence is a clip or several pictures in order; to "
+            "place it alone, leave out --sequence or --track"
+        ) from None
+    with opened as reader:
         for frame in reader.frames():
             yield Scene(frame.index, frame.at_s, partial(lap_picture, frame))
+
+
+def _is_picture(path: str | Path) -> bool:
+    try:
+        read_image(path)
+    except InputError:
+        return False
+    return True
 
 
 def parse_query_crop(text: str | None, width_px: int, height_px: int) -> Crop | None:

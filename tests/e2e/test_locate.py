@@ -13,6 +13,8 @@ import pytest
 
 from tests.e2e.conftest import Vcdb
 from tests.lap_maker import LENGTH_M, apart_m, lap_telemetry, look, make_track
+from vcdb.course.codec import ATTACHMENT, course_to_bytes
+from vcdb.database import Database
 from vcdb.media.encode import write_video
 
 TRACK = make_track(7)
@@ -210,6 +212,30 @@ def test_bad_input_is_a_sentence(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None
         assert done.code == 2, done.err
         assert sentence in done.err
         assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("option", ["--sequence", "--track"])
+def test_one_picture_is_no_sequence(indexed: Vcdb, laps: Path, option: str) -> None:
+    done = indexed("locate", option, laps / "30.png")
+    assert done.code == 3
+    assert "this is one picture, a sequence is a clip or several pictures in order" in done.err
+    assert "leave out --sequence or --track" in done.err
+    assert "not a video" in indexed("locate", option, laps / "lap.csv").err
+
+
+def test_a_course_of_another_version_is_made_anew(
+    indexed: Vcdb, laps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database(tmp_path / "base") as base:
+        lap = base.courses()[0]
+        monkeypatch.setattr("vcdb.course.codec.COURSE_VERSION", 1)
+        base.attach(lap.video_id, ATTACHMENT, course_to_bytes(lap.course))
+    done = indexed("locate", laps / "30.png")
+    assert done.code == 4
+    assert "video 1 (lap): its course has version 1, this vcdb reads" in done.err
+    assert f"vcdb add {laps / 'lap.mp4'} --telemetry" in done.err
+    assert indexed("add", laps / "lap.mp4", "--telemetry", laps / "lap.csv").code == 0
+    assert indexed("locate", laps / "30.png").code == 0
 
 
 def test_another_shape_is_a_sentence(indexed: Vcdb, tmp_path: Path) -> None:
