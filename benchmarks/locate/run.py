@@ -29,6 +29,8 @@ from vcdb.course.view import Views
 SEQUENCES_S = (0.5, 1.0, 2.0, 5.0)
 ARTICLE_STEP = 10
 DROPPED_SHARE = 0.3
+#: Sequences of this length are also asked slower, faster, and with gaps.
+VARIED_S = 2.0
 CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 Row = dict[str, Any]
@@ -131,6 +133,14 @@ def _pair(
         ("track, 30 % dropped", np.flatnonzero(dropped).tolist(), 1.0),
     ):
         yield score.row(name, _tracked(tracker, locator.scenes(numbers, slower)))
+    everywhere = np.ones(len(everything), bool)
+    for name, kept, slower in (
+        ("half speed", everywhere, 2.0),
+        ("double speed", everywhere, 0.5),
+        ("30 % dropped", dropped, 1.0),
+    ):
+        answers = _sequences(tracker, queried, VARIED_S, every, kept=kept, slower=slower)
+        yield score.row(f"{VARIED_S:g} s, {name}", answers)
 
 
 def _strangers(indexed: LapFile, queried: LapFile) -> Iterator[Row]:
@@ -193,14 +203,26 @@ def _single(
     return location.place, location.verdict, location.confidence, took_s
 
 
-def _sequences(tracker: Tracker, queried: LapFile, length_s: float, every: int) -> Iterator[Answer]:
-    times_s = np.array([at_s for at_s, _, _ in queried.frames])
+def _sequences(
+    tracker: Tracker,
+    queried: LapFile,
+    length_s: float,
+    every: int,
+    *,
+    kept: NDArray[np.bool_] | None = None,
+    slower: float = 1.0,
+) -> Iterator[Answer]:
+    """Ask sequences of ``length_s`` as they are played, of the frames ``kept`` only."""
+    times_s = np.array([at_s for at_s, _, _ in queried.frames]) * slower
     locator = tracker.locator
     assert isinstance(locator, RememberingLocator)
     for last in range(int(np.searchsorted(times_s, length_s)), len(times_s), every):
         first = int(np.searchsorted(times_s, times_s[last] - length_s + 1e-6))
+        numbers = np.arange(first, last + 1)
+        if kept is not None:
+            numbers = numbers[kept[numbers] | (numbers == last)]
         started = time.process_time()
-        location = tracker.locate_sequence(locator.scenes(range(first, last + 1)))
+        location = tracker.locate_sequence(locator.scenes(numbers.tolist(), slower))
         took_s = time.process_time() - started
         yield last, location.place, location.verdict, location.confidence, took_s
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,13 @@ from vcdb.course.course import Course
 from vcdb.course.crop import Crop
 from vcdb.course.locator import Lap, Locator
 from vcdb.course.telemetry import make_telemetry
+from vcdb.database import Database
+from vcdb.laps import add_course, add_table
 
 FRAMES = 10_000
 HASHES = 1_000_000
 QUERIES = 60
+OPENINGS = 5
 
 
 def speeds(course: Course, picture: NDArray[np.uint8], seed: int) -> Iterator[dict[str, Any]]:
@@ -26,11 +31,30 @@ def speeds(course: Course, picture: NDArray[np.uint8], seed: int) -> Iterator[di
     rng = np.random.default_rng(seed)
     views = Locator([Lap(1, "large", _large(course, rng))])
     yield _row("single view", FRAMES, lambda: views.locate(picture))
-    hashes = Locator([Lap(1, "hashes", _hashes(rng))])
-    values = rng.integers(0, 2**63, QUERIES + 1, np.uint64).tolist()
-    yield _row("dHash, --hash", HASHES, lambda: hashes.locate_hash(values.pop()))
+    values = rng.integers(0, 2**63, QUERIES + OPENINGS + 2, np.uint64).tolist()
     crop = Crop(140 / 1280, 100 / 720, 140 / 1280, 100 / 720)
-    yield _row("dHash, image 1280x720", HASHES, lambda: hashes.locate_dhash(picture, crop))
+    with tempfile.TemporaryDirectory() as folder:
+        _keep(Path(folder), _hashes(rng))
+        with Database(Path(folder) / "base") as base:
+            hashes = Locator(base.courses())
+            yield _row("dHash, --hash", HASHES, lambda: hashes.locate_hash(values.pop()))
+            yield _row("dHash, image 1280x720", HASHES, lambda: hashes.locate_dhash(picture, crop))
+
+        def opened() -> None:
+            with Database(Path(folder) / "base") as base:
+                Locator(base.courses()).locate_hash(values.pop())
+
+        yield _row("dHash, --hash, base opened", HASHES, opened, OPENINGS)
+
+
+def _keep(folder: Path, course: Course) -> None:
+    """Make a base of ``course`` in a folder."""
+    table = folder / "table.csv"
+    table.write_text("frame,hash\n")
+    with Database(folder / "base", create=True) as base:
+        added = add_table(base, table, title="hashes", tags={})
+        assert added.video_id is not None
+        add_course(base, added.video_id, course)
 
 
 def _large(course: Course, rng: np.random.Generator) -> Course:
@@ -63,10 +87,12 @@ def _hashes(rng: np.random.Generator) -> Course:
     return course_from_hashes(telemetry, rng.integers(0, 2**64, HASHES, np.uint64))
 
 
-def _row(method: str, frames: int, ask: Callable[[], object]) -> dict[str, Any]:
+def _row(
+    method: str, frames: int, ask: Callable[[], object], times: int = QUERIES
+) -> dict[str, Any]:
     ask()
     took_ms = []
-    for _ in range(QUERIES):
+    for _ in range(times):
         started = time.process_time()
         ask()
         took_ms.append(1e3 * (time.process_time() - started))
