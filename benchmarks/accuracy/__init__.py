@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.altered import altered_part, summary
 from benchmarks.accuracy.corpus import load
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
+from benchmarks.accuracy.plot import draw
 from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
-from benchmarks.common import SHARED, parser, report, table
+from benchmarks.common import RESULTS, SHARED, parser, report, table
 
-PARTS = ("self", "pairs", "unknown")
+PARTS = ("self", "pairs", "unknown", "altered")
 
 
 def main(arguments: list[str]) -> None:
@@ -29,9 +31,12 @@ def main(arguments: list[str]) -> None:
     index = Index(corpus)
     grouped = {clip for members in corpus.pair_groups.values() for clip in members}
     others = [clip for clip in corpus.clips if clip not in grouped]
-    summary: list[dict[str, Any]] = []
+    sums: list[dict[str, Any]] = []
     raw: list[dict[str, Any]] = []
     for part in chosen.part or PARTS:
+        if part == "altered":
+            _altered(index, chosen.seed, as_json=chosen.json)
+            continue
         if part == "self":
             asked = self_part(index, corpus.clips)
         elif part == "pairs":
@@ -40,13 +45,31 @@ def main(arguments: list[str]) -> None:
         else:
             asked = unknown_part(index, corpus.clips, chosen.seed)
             print(table(_claims(asked.rows)), end="\n\n")
-        summary.append(_summary(part, asked))
+        sums.append(_summary(part, asked))
         raw += [{"part": part, **asdict(row)} for row in asked.rows]
-    print(table(summary))
+    if not raw:
+        return
+    print(table(sums))
     parameters = {"corpus": chosen.corpus.name, "seed": chosen.seed}
     # A single part must not overwrite what the others gave.
     name = "-".join(["accuracy", *(chosen.part or [])])
-    report(name, summary, as_json=chosen.json, parameters=parameters, raw=raw)
+    report(name, sums, as_json=chosen.json, parameters=parameters, raw=raw)
+
+
+def _altered(index: Index, seed: int, *, as_json: bool) -> None:
+    """A table, a plot and a file of its own: its rows are alterations."""
+    corpus = index.corpus
+    asked = altered_part(index, corpus.clips, seed)
+    rows = summary(asked, corpus, seed)
+    print(table(rows), end="\n\n")
+    parameters = {"corpus": corpus.folder.name, "seed": seed, "plain_left_out": asked.plain}
+    raw = [
+        {"inside": inside, **asdict(row)}
+        for inside, part in ((True, asked.inside), (False, asked.outside))
+        for row in part
+    ]
+    report("accuracy-altered", rows, as_json=as_json, parameters=parameters, raw=raw)
+    draw(asked, rows, RESULTS / "accuracy-altered.png")
 
 
 def _summary(part: str, asked: Asked) -> dict[str, Any]:

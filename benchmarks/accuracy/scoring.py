@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from vcdb.models import Answer, Match
 
 #: A time is right within this, or inside a reported stretch no longer than that.
@@ -93,3 +95,27 @@ def _flag(row: Scored, *, time: bool) -> bool | None:
     if not time:
         return row.right_film
     return row.right_time if row.right_film else None
+
+
+def interval_over_films(
+    films: Sequence[str], flags: Sequence[bool], seed: int, draws: int = 2000
+) -> tuple[float, float]:
+    """95 % interval of the share of flags, films drawn with replacement (bootstrap).
+
+    Frames of one film resemble each other, so drawing frames would promise too much.
+    """
+    names = sorted(set(films))
+    sums = np.array(
+        [
+            (
+                sum(flag for film, flag in zip(films, flags, strict=True) if film == name),
+                sum(film == name for film in films),
+            )
+            for name in names
+        ],
+        float,
+    )
+    drawn = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
+    hits, totals = sums[drawn].sum(axis=1).T
+    low, high = np.quantile(hits / totals, [0.025, 0.975])
+    return float(low), float(high)

@@ -12,7 +12,7 @@ from vcdb.media.area import FULL, Area
 
 ROWS = 7
 COLUMNS = 11
-EDGE_TOLERANCE = 0.04
+EDGE_TOLERANCE = 0.06
 """Share of a cell's side that may lie outside the picture before the cell counts as missing."""
 
 

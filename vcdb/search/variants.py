@@ -6,16 +6,22 @@ first, and the answer says which one matched. They cost probes, never a byte of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.geometry import Geometry, geometry
-from vcdb.media.area import Area
+from vcdb.fingerprint.geometry import ROWS, Geometry, geometry
+from vcdb.media.area import FULL, Area
+from vcdb.media.bars import find_area_image
+from vcdb.media.inner import find_inner
 
-#: Of the stored picture's size, how much the query shows, as zoom of the cells.
-_ZOOMS = (1.08, 1.18)
+#: Of the stored picture's size, how much the query shows, as zoom of the cells: crops of 5, 10 and
+#: 15 %, and with them slight rotations.
+_ZOOMS = (1 / 0.95, 1 / 0.9, 1 / 0.85)
+#: A crop that took from one corner only: half of what was cut, towards the picture's centre.
+_CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 #: Shapes that films are made in: a picture of another shape may have been squeezed into it.
 _FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
 #: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
@@ -47,9 +53,46 @@ def further_hypotheses(bgr: NDArray[np.uint8], area: Area) -> list[Hypothesis]:
     stretches = [*(by for to in _FILM_ASPECTS if _is_worth(by := shown / to)), *_FREE_STRETCHES]
     return [
         Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
+        *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in _inner_areas(bgr)),
         *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
         *(Hypothesis("zoomed", geometry(aspect, area, zoom=by)) for by in _ZOOMS),
+        *(
+            Hypothesis("zoomed", _corner(aspect, area, by, corner))
+            for by in _ZOOMS
+            for corner in _CORNERS
+        ),
     ]
+
+
+def _inner_areas(bgr: NDArray[np.uint8]) -> Iterator[Area]:
+    """Pictures inside the screenshot, and what is inside their bars."""
+    height, width = bgr.shape[:2]
+    for area in find_inner(bgr):
+        yield area
+        top, bottom = round(area.top * height), round(area.bottom * height)
+        left, right = round(area.left * width), round(area.right * width)
+        within = find_area_image(bgr[top:bottom, left:right])
+        if within != FULL:
+            wide, tall = area.right - area.left, area.bottom - area.top
+            yield Area(
+                area.left + within.left * wide,
+                area.top + within.top * tall,
+                area.left + within.right * wide,
+                area.top + within.bottom * tall,
+            )
+
+
+def _corner(aspect: float, area: Area, zoom: float, corner: tuple[int, int]) -> Geometry:
+    """The picture taken for what is left of a larger one, cut on two of its sides.
+
+    The centre of the larger one lies towards the sides that were cut, by half of what was cut.
+    """
+    width, height = aspect * (area.right - area.left), area.bottom - area.top
+    cut = (zoom - 1) / 2 * ROWS / zoom / min(width, height)
+    across, down = corner
+    return geometry(
+        aspect, area, zoom=zoom, shift_x=across * cut * width, shift_y=down * cut * height
+    )
 
 
 def _is_worth(stretch: float) -> bool:

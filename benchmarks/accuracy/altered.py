@@ -1,0 +1,172 @@
+"""Altered frames of films in the base and of films that are not, against one base on disk."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.accuracy.alterations import ALTERATIONS, Picture, Shot
+from benchmarks.accuracy.corpus import Corpus, is_plain
+from benchmarks.accuracy.parts import Index
+from benchmarks.accuracy.reencoded import COPIES, copy_of
+from benchmarks.accuracy.scoring import (
+    Scored,
+    interval_over_films,
+    is_right_time,
+    right_match,
+    share,
+)
+from vcdb.database import Database
+from vcdb.media.video import displayed, open_video
+
+#: Of so many films one is left out of the base.
+LEFT_OUT = 3
+FRAMES_PER_CLIP = 6
+#: Copies are made of so much of each clip.
+COPY_S = 5.0
+UNALTERED = "as it is"
+
+
+class Query(NamedTuple):
+    """A picture to ask, where it is from, and the time it has there."""
+
+    alteration: str
+    clip: str
+    frame: int
+    at_s: float
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Altered:
+    """Rows by alteration (``group``), those of films in the base first; plain frames left out."""
+
+    inside: list[Scored]
+    outside: list[Scored]
+    plain: int
+
+
+def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
+    """Ask altered frames of all clips; a third of the films is not in the base."""
+    corpus = index.corpus
+    films = sorted({corpus.film(clip) for clip in clips})
+    random.Random(seed).shuffle(films)
+    left_out = set(films[::LEFT_OUT])
+    inside: list[Scored] = []
+    outside: list[Scored] = []
+    plain = 0
+    with index.base([clip for clip in clips if corpus.film(clip) not in left_out]) as database:
+        for clip in clips:
+            shots, flat = _shots(corpus.path(clip), seed)
+            plain += flat
+            for query in (*_altered(clip, shots), *_copied(corpus, clip)):
+                if corpus.film(clip) in left_out:
+                    outside.append(_ask(database, corpus, query, []))
+                else:
+                    same = [str(corpus.path(one)) for one in clips if _same(corpus, one, clip)]
+                    inside.append(_ask(database, corpus, query, same))
+    return Altered(inside, outside, plain)
+
+
+def _same(corpus: Corpus, one: str, other: str) -> bool:
+    return corpus.film(one) == corpus.film(other)
+
+
+def _shots(path: Path, seed: int) -> tuple[list[tuple[int, float, Shot]], int]:
+    """Frames spread over a clip, not plain, with those that follow; and how many were plain."""
+    with open_video(path) as reader:
+        count = sum(1 for _ in reader.frames())
+    wanted = {round((k + 0.5) * count / FRAMES_PER_CLIP) for k in range(FRAMES_PER_CLIP)}
+    rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
+    shots, plain, held = [], 0, None
+    with open_video(path) as reader:
+        for number, frame in enumerate(reader.frames()):
+            if held is None and number not in wanted:
+                continue
+            bgr = displayed(frame)
+            if held is not None:
+                if is_plain(held[2]):
+                    plain += 1
+                else:
+                    shots.append((*held[:2], Shot(held[2], bgr, rng)))
+            held = (number, frame.at_s, bgr) if number in wanted else None
+    return shots, plain
+
+
+def _altered(clip: str, shots: Iterable[tuple[int, float, Shot]]) -> Iterator[Query]:
+    for number, at_s, shot in shots:
+        yield Query(UNALTERED, clip, number, at_s, shot.bgr)
+        for name, alter in ALTERATIONS.items():
+            yield Query(name, clip, number, at_s, alter(shot))
+
+
+def _copied(corpus: Corpus, clip: str) -> Iterator[Query]:
+    """Frames of copies of the clip's beginning that are not plain in the original."""
+    for copy in COPIES:
+        with (
+            copy_of(corpus.path(clip), copy, COPY_S) as (path, times_s),
+            open_video(path) as reader,
+        ):
+            step = max(1, len(times_s) // FRAMES_PER_CLIP)
+            for number, frame in enumerate(reader.frames()):
+                if number % step == step // 2 and number < len(times_s):
+                    bgr = displayed(frame)
+                    if not is_plain(bgr):
+                        yield Query(copy.name, clip, number, times_s[number], bgr)
+
+
+def _ask(database: Database, corpus: Corpus, query: Query, same: Sequence[str]) -> Scored:
+    answer = database.find(query.picture)
+    own = right_match(answer, [str(corpus.path(query.clip))])
+    match = own or right_match(answer, same)
+    best = answer.matches[0] if answer.matches else None
+    return Scored(
+        group=query.alteration,
+        clip=query.clip,
+        frame=query.frame,
+        verdict=answer.verdict,
+        right_film=match is not None,
+        claimed=answer.verdict == "found",
+        right_time=is_right_time(own, query.at_s, 0.0) if own else None,
+        similarity=best.similarity if best else None,
+        variant=best.variant if best else None,
+        took_ms=answer.took_ms,
+        probes=answer.probes,
+        candidates=answer.candidates,
+    )
+
+
+def summary(asked: Altered, corpus: Corpus, seed: int) -> list[dict[str, Any]]:
+    """A row per alteration, and one for all."""
+    rows = []
+    for name in [*dict.fromkeys(row.group for row in asked.inside), None]:
+        inside = [row for row in asked.inside if name in (None, row.group)]
+        outside = [row for row in asked.outside if name in (None, row.group)]
+        films = [corpus.film(row.clip) for row in inside]
+        low, high = interval_over_films(films, [row.right_film for row in inside], seed)
+        rows.append(
+            {
+                "alteration": name or "all",
+                "queries": len(inside),
+                "right_film": share(row.right_film for row in inside).value,
+                "from": low,
+                "to": high,
+                "wrong_film": share(row.claimed and not row.right_film for row in inside).value,
+                "right_time": share(row.right_time for row in inside).value,
+                "foreign": len(outside),
+                "foreign_found": share(row.claimed for row in outside).value,
+                "p50_ms": _percentile(inside, 50),
+                "p99_ms": _percentile(inside, 99),
+            }
+        )
+    return rows
+
+
+def _percentile(rows: Sequence[Scored], percent: float) -> float:
+    return float(np.percentile([row.took_ms for row in rows], percent)) if rows else float("nan")
