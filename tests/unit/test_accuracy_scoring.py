@@ -11,6 +11,7 @@ import pytest
 from benchmarks.accuracy.corpus import load
 from benchmarks.accuracy.scoring import (
     Scored,
+    interval_over_films,
     is_exact_time,
     is_right_time,
     mean_over_groups,
@@ -104,3 +105,23 @@ def test_corpus_knows_films_and_times(folder: Path) -> None:
     assert corpus.time_in("c.mp4", 1.0, "d.mp4") is None
     assert corpus.time_in("d.mp4", 1.0, "e.mp4") == 4.0
     assert corpus.time_in("d.mp4", 5.0, "bbb_a.mp4") is None
+
+
+def test_interval_is_over_films_not_frames() -> None:
+    """Of two films one is always right: with many frames each, all is still uncertain."""
+    films = ["a"] * 500 + ["b"] * 500
+    low, high = interval_over_films(films, [True] * 500 + [False] * 500, seed=1)
+    assert (low, high) == (0.0, 1.0)
+    many = [f"film {number}" for number in range(100) for _ in range(10)]
+    low, high = interval_over_films(many, [number % 10 != 0 for number in range(1000)], seed=1)
+    assert low == high == 0.9
+
+
+def test_interval_narrows_with_films() -> None:
+    widths = []
+    for count in (10, 1000):
+        films = [str(number) for number in range(count)]
+        low, high = interval_over_films(films, [number % 2 == 0 for number in range(count)], 1)
+        assert low < 0.5 < high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 5

@@ -12,7 +12,7 @@ from vcdb.media.area import FULL, Area
 
 ROWS = 7
 COLUMNS = 11
-EDGE_TOLERANCE = 0.06
+EDGE_TOLERANCE = 0.04
 """Share of a cell's side that may lie outside the picture before the cell counts as missing."""
 
 
@@ -20,14 +20,16 @@ class Geometry(NamedTuple):
     """Where the cells lie, in fractions of the displayed picture.
 
     ``x_edges`` are the 12 ascending column edges, ``y_edges`` the 8 row edges. ``area`` bounds
-    what may be looked at: a cell that reaches beyond it by more than EDGE_TOLERANCE of its side is
-    missing (NaN). ``mirrored`` turns the cells left to right after the reduction.
+    what may be looked at: a cell that reaches beyond it by more than ``tolerance`` of its side is
+    missing (NaN), of others the part inside counts. ``mirrored`` turns the cells left to right
+    after the reduction.
     """
 
     x_edges: tuple[float, ...]
     y_edges: tuple[float, ...]
     area: Area = FULL
     mirrored: bool = False
+    tolerance: float = EDGE_TOLERANCE
 
 
 def geometry(
@@ -39,6 +41,7 @@ def geometry(
     shift_y: float = 0.0,
     stretch: float = 1.0,
     mirrored: bool = False,
+    tolerance: float = EDGE_TOLERANCE,
 ) -> Geometry:
     """Cells for a displayed picture of width / height = ``aspect``, of which ``area`` is used.
 
@@ -58,4 +61,5 @@ def geometry(
         tuple(centre_y + (k - ROWS / 2) * pitch for k in range(ROWS + 1)),
         area,
         mirrored,
+        tolerance,
     )

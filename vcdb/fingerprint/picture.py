@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vcdb.fingerprint.geometry import COLUMNS, EDGE_TOLERANCE, ROWS, Geometry
+from vcdb.fingerprint.geometry import COLUMNS, ROWS, Geometry
 from vcdb.fingerprint.shrink import halved
 
 _SHORT_SIDE_PX = 340
@@ -36,11 +36,12 @@ def image_grids(bgr: npt.NDArray[np.uint8], geometries: Sequence[Geometry]) -> C
     length_y, length_x = bgr.shape[0] / block, bgr.shape[1] / block
     sums = np.asarray(cv2.integral(small, sdepth=cv2.CV_32S)).reshape(small.shape[0] + 1, -1, 3)
     areas = [where.area for where in geometries]
+    tolerance = np.array([where.tolerance for where in geometries])
     rows, row_known = _clipped(
-        [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas]
+        [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas], tolerance
     )
     columns, column_known = _clipped(
-        [where.x_edges for where in geometries], [(a.left, a.right) for a in areas]
+        [where.x_edges for where in geometries], [(a.left, a.right) for a in areas], tolerance
     )
     down = np.minimum(rows * length_y, small.shape[0])
     across = np.minimum(columns * length_x, small.shape[1])
@@ -55,11 +56,11 @@ def image_grids(bgr: npt.NDArray[np.uint8], geometries: Sequence[Geometry]) -> C
 
 
 def _clipped(
-    edges: Sequence[Sequence[float]], bounds: Sequence[Sequence[float]]
+    edges: Sequence[Sequence[float]], bounds: Sequence[Sequence[float]], tolerance: Sums
 ) -> tuple[Sums, npt.NDArray[np.bool_]]:
     """Edges (n, k) moved into their bounds, and which of the cells between them are there."""
     raw, low, high = np.array(edges), *np.array(bounds).T[:, :, None]
-    slack = EDGE_TOLERANCE * (raw[:, 1:2] - raw[:, :1])
+    slack = tolerance[:, None] * (raw[:, 1:2] - raw[:, :1])
     known = (raw[:, :-1] >= low - slack) & (raw[:, 1:] <= high + slack)
     return np.clip(raw, low, high), known
 

@@ -20,8 +20,11 @@ from vcdb.media.inner import find_inner
 #: Of the stored picture's size, how much the query shows, as zoom of the cells: crops of 5, 10 and
 #: 15 %, and with them slight rotations.
 _ZOOMS = (1 / 0.95, 1 / 0.9, 1 / 0.85)
-#: A crop that took from one corner only: half of what was cut, towards the picture's centre.
-_CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+#: Where the centre of the larger picture is then: a crop may be centred, or all from one corner.
+_CROPS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+#: How much of a cell a crop may have cut off: the rest stands for it, or narrow pictures, whose
+#: central cells reach to their sides, could not be cropped at all.
+_CUT_CELLS = 0.6
 #: Shapes that films are made in: a picture of another shape may have been squeezed into it.
 _FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
 #: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
@@ -55,11 +58,10 @@ def further_hypotheses(bgr: NDArray[np.uint8], area: Area) -> list[Hypothesis]:
         Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
         *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in _inner_areas(bgr)),
         *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
-        *(Hypothesis("zoomed", geometry(aspect, area, zoom=by)) for by in _ZOOMS),
         *(
-            Hypothesis("zoomed", _corner(aspect, area, by, corner))
+            Hypothesis("zoomed", _cropped(aspect, area, by, corner))
             for by in _ZOOMS
-            for corner in _CORNERS
+            for corner in _CROPS
         ),
     ]
 
@@ -82,16 +84,21 @@ def _inner_areas(bgr: NDArray[np.uint8]) -> Iterator[Area]:
             )
 
 
-def _corner(aspect: float, area: Area, zoom: float, corner: tuple[int, int]) -> Geometry:
-    """The picture taken for what is left of a larger one, cut on two of its sides.
+def _cropped(aspect: float, area: Area, zoom: float, towards: tuple[int, int]) -> Geometry:
+    """The picture taken for what is left of a larger one.
 
-    The centre of the larger one lies towards the sides that were cut, by half of what was cut.
+    Where that was cut on two of its sides, its centre lies ``towards`` them, by half of the cut.
     """
     width, height = aspect * (area.right - area.left), area.bottom - area.top
     cut = (zoom - 1) / 2 * ROWS / zoom / min(width, height)
-    across, down = corner
+    across, down = towards
     return geometry(
-        aspect, area, zoom=zoom, shift_x=across * cut * width, shift_y=down * cut * height
+        aspect,
+        area,
+        zoom=zoom,
+        shift_x=across * cut * width,
+        shift_y=down * cut * height,
+        tolerance=_CUT_CELLS,
     )
 
 

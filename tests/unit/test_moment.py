@@ -1,0 +1,64 @@
+"""The measure that ranks moments of one film: what it must see, and what it must not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.contract.stores import make_grids
+from vcdb.fingerprint.descriptor import Levels, describe, levels_of, levels_of_grids
+from vcdb.search.moment import distances
+
+FRAMES = make_grids(120, 11)[::12]
+STORED = levels_of(describe(FRAMES))
+
+
+def asked(grid: np.ndarray) -> Levels:
+    return levels_of_grids(np.clip(grid, 0, 255)[None].astype(np.float32))
+
+
+def test_the_same_frame_is_nearest_and_near() -> None:
+    for row, frame in enumerate(FRAMES):
+        found = distances(asked(frame), STORED)
+        assert found.argmin() == row
+        assert found[row] < 0.06
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [lambda p: p * 0.8 + 10, lambda p: p + np.array([12, 0, -12]), lambda p: p * 1.1],
+    ids=["tone", "cast", "gain"],
+)
+def test_a_copy_s_tone_does_not_change_the_order(alter: object) -> None:
+    for row, frame in enumerate(FRAMES):
+        assert distances(asked(alter(frame)), STORED).argmin() == row  # type: ignore[operator]
+
+
+def test_colour_tells_moments_apart_where_brightness_does_not() -> None:
+    frame = FRAMES[2]
+    turned = frame[..., [1, 2, 0]]
+    both = levels_of(describe(np.stack([turned, frame])))
+    assert distances(asked(frame), both).argmin() == 1
+
+
+def test_a_fade_is_told_by_its_levels() -> None:
+    frame = FRAMES[3]
+    fading = np.stack([frame * share for share in (0.6, 0.8, 1.0)])
+    for row in range(3):
+        assert distances(asked(fading[row]), levels_of(describe(fading))).argmin() == row
+
+
+def test_many_queries_at_once_are_the_same_as_one_by_one() -> None:
+    queries = levels_of_grids(np.clip(FRAMES * 0.9 + 4, 0, 255).astype(np.float32))
+    together = distances(queries, STORED)
+    apart = [distances(queries.take([row]), STORED.take([row]))[0] for row in range(len(FRAMES))]
+    np.testing.assert_allclose(together, apart, atol=1e-5)
+
+
+def test_cells_that_one_side_lacks_do_not_count() -> None:
+    narrow = FRAMES.copy()
+    narrow[4:, :, [0, 1, 9, 10]] = np.nan
+    stored = levels_of(describe(narrow))
+    found = distances(asked(FRAMES[6]), stored)
+    assert np.isfinite(found).all()
+    assert found.argmin() == 6
