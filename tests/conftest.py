@@ -7,6 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+# As the command does, and before numpy is imported: on a busy machine threads of tiny matrix
+# products wait for each other so long that tests run into their time limit.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 #: What tests of the full tier may lack; see the fixture ``require``.
 CAPABILITIES = ("browser", "clients", "ffmpeg", "locale", "npm", "redis", "schemathesis")
 

@@ -32,6 +32,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("vcdb: interrupted\n")
         _leave(130)
+    except OSError as error:
+        _say_unwritten(error)
+        _leave(1)
 
 
 def _leave(code: int) -> NoReturn:
@@ -39,6 +42,17 @@ def _leave(code: int) -> NoReturn:
 
     All that matters is closed by then: bases and files by ``with``, worker processes by theirs.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass  # Whoever read has seen enough.
+    except OSError as error:
+        if not code:
+            _say_unwritten(error)
+            code = 1
     os._exit(code)
+
+
+def _say_unwritten(error: OSError) -> None:
+    os.write(2, f"vcdb: the output could not be written: {error.strerror}\n".encode())
