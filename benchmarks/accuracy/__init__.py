@@ -12,7 +12,6 @@ import numpy as np
 from benchmarks.accuracy.altered import altered_part, summary
 from benchmarks.accuracy.corpus import load
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
-from benchmarks.accuracy.plot import draw
 from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
 from benchmarks.common import RESULTS, SHARED, parser, report, table
 
@@ -58,6 +57,8 @@ def main(arguments: list[str]) -> None:
 
 def _altered(index: Index, seed: int, *, as_json: bool) -> None:
     """A table, a plot and a file of its own: its rows are alterations."""
+    from benchmarks.accuracy.plot import draw
+
     corpus = index.corpus
     asked = altered_part(index, corpus.clips, seed)
     rows = summary(asked, corpus, seed)
