@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
 from vcdb.search.difference import Differences, by_common_cells, row_means, rows_of
+from vcdb.search.tint import is_colourless
 
 #: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
 #: the probability it has at least.
@@ -26,6 +27,9 @@ _SAME_DIFFERENCE = 0.06
 _AGREEING = [6, 7, 8, 9]
 _ROUNDING = np.array([0.07, 0.2, 0.2, 0.3])
 _UNALTERED = 0.99
+
+#: Where a query has no colour these are as they are on average: that says nothing.
+_OF_COLOUR = [5, 8, 9]
 
 FEATURES = (
     "difference",
@@ -54,6 +58,10 @@ def features_of(query: Levels, blank: Floats, stored: Levels, measured: Differen
         features[rows, 4:6], features[rows, 8:10] = _agreement(
             cells, ours, unit, theirs, stored.deviation[rows]
         )
+    colourless = np.broadcast_to(is_colourless(query), len(features))[:, None]
+    features[:, _OF_COLOUR] = np.where(
+        colourless, model().mean[_OF_COLOUR], features[:, _OF_COLOUR]
+    )
     features[:, 0] = np.log(measured.robust + 0.01)
     features[:, 1] = np.log(measured.whole + 0.01)
     features[:, 2] = np.log(blank + 0.02)

@@ -19,6 +19,7 @@ from vcdb.models import Answer
 from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
 from vcdb.search.probes import Widening, ranges_of, widen
+from vcdb.search.tint import without_tint
 from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
@@ -153,7 +154,7 @@ class _Search:
         rows = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
         if not rows:
             return []
-        variants, levels = [variants[row] for row in rows], every.take(rows)
+        variants, levels = [variants[row] for row in rows], without_tint(every.take(rows))
         for row, widening in enumerate(widen(levels.values.brightness)):
             self._widenings.append(widening)
             if self._tracer:
