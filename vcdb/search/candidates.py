@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +28,8 @@ _SKETCH_SHARE = 0.25
 #: and in all.
 _BLOCKS_PER_HYPOTHESIS = 8
 _BLOCKS_AT_A_TIME = 16
+#: Blocks that are farther by no more than this share than the nearest are compared with it.
+_AS_NEAR = 0.06
 #: Blocks to either side of the best one that are compared as well, while their edge towards it
 #: differs from the query by no more than this beyond the best difference.
 _FOLLOWED_BLOCKS = 6
@@ -73,6 +77,7 @@ class Candidates:
         self._read: dict[tuple[int, int], RunTable | None] = {}
         self._compared: dict[_Block, _Compared] = {}
         self._unjudged: list[_Block] = []
+        self._sure: bool | None = None
 
     def expect(self, variants: list[str], queries: Levels) -> range:
         """Take n more hypotheses, (n,) pictures; their numbers are returned."""
@@ -88,8 +93,11 @@ class Candidates:
     @property
     def is_sure(self) -> bool:
         """Whether the best match is so good that looking further could not beat it."""
-        if not self._compared:
-            return False
+        if self._sure is None:
+            self._sure = self._compared != {} and self._is_sure()
+        return self._sure
+
+    def _is_sure(self) -> bool:
         block = min(self._compared, key=self._best)
         if self._best(block) > _SURE_DIFFERENCE:
             return False
@@ -99,8 +107,12 @@ class Candidates:
     def compare(self, found: Iterable[tuple[int, NDArray[np.void]]]) -> None:
         """Read and compare the most promising blocks that hypotheses' postings lie in."""
         near = [one for number, postings in found for one in self._near(number, postings)]
-        near.sort()
-        self._compare([block for _, block in near[:_BLOCKS_AT_A_TIME]])
+        near = sorted(near)[:_BLOCKS_AT_A_TIME]
+        # Twins of the nearest are as near as it is; the rest matters only if that is not it.
+        first = bisect_right(near, near[0][0] + _AS_NEAR, key=itemgetter(0)) if near else 0
+        self._compare([block for _, block in near[:first]])
+        if not self.is_sure:
+            self._compare([block for _, block in near[first:]])
 
     def _near(self, hypothesis: int, postings: NDArray[np.void]) -> list[tuple[float, _Block]]:
         """Blocks to compare, with the share of sketch bits in which their best record differs."""
@@ -126,6 +138,7 @@ class Candidates:
         there = [(block, runs) for block in blocks if (runs := self._runs(block)) is not None]
         if not there:
             return
+        self._sure = None
         counts = [len(runs) for _, runs in there]
         descriptors = concatenate([runs.descriptors for _, runs in there])
         query = _repeated([self._queries[block.hypothesis] for block, _ in there], counts)
