@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from vcdb.errors import QueryError
 from vcdb.server import clients as counting
 from vcdb.server.clients import Clients
 from vcdb.server.fingerprints import FingerprintError, from_lists, from_text, to_lists, to_text
+from vcdb.server.run import Options, _listener
 from vcdb.server.sandbox import BusyError, CrashedError, Sandbox
 from vcdb.server.settings import Settings, token_hash
 from vcdb.server.signing import ExpiredError, ForgedError, Moment, Signer
@@ -257,3 +259,11 @@ def test_a_decoder_has_limits_and_knows_no_secret(
 def test_no_picture_larger_than_the_limit_is_decoded(sandbox: Sandbox) -> None:
     with pytest.raises(QueryError, match="more than the limit"):
         sandbox.query(jpeg(), max_pixels=1000)
+
+
+def test_answers_on_a_connection_kept_open_do_not_wait_for_each_other() -> None:
+    """asyncio turns off the collecting of small packets where the socket says that it is TCP."""
+    with _listener(Options(port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.proto == socket.IPPROTO_TCP
