@@ -24,6 +24,7 @@ from vcdb.indexing import IndexedVideo, PartPlan, ProgressCallback, join_parts
 from vcdb.media.sampling import Sampling
 from vcdb.models import Progress
 
+_COLLECTED_S = 10.0
 _POLL_S = 0.1
 #: Parts a worker gets of a long file: with more than one, a slow part delays the end less.
 _PARTS_PER_WORKER = 2
@@ -188,9 +189,13 @@ class Workers:
     def _stop(self, pool: ProcessPoolExecutor) -> None:
         """End the processes now: what they were at is not in the base and will be redone."""
         processes = list((pool._processes or {}).values())
+        manager: Any = pool._executor_manager_thread
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
+        # The pool's own thread collects its processes too; who comes second learns nothing of them.
+        if manager is not None:
+            manager.join(_COLLECTED_S)
         for process in processes:
             process.join()
 
