@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -44,6 +45,23 @@ def environment(**changes: str) -> dict[str, str]:
     """The environment of a call: that of the tests, without what points at a base."""
     kept = {k: v for k, v in os.environ.items() if k not in ("VCDB_DB", "VCDB_DEBUG")}
     return {**kept, **changes}
+
+
+@contextmanager
+def started(tmp_path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """vcdb in a process group of its own, as a shell starts it."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "vcdb", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=environment(VCDB_DB=str(tmp_path / "base")),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture

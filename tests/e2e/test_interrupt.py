@@ -6,37 +6,16 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import TIMEOUT_S, Vcdb, environment
+from tests.e2e.conftest import TIMEOUT_S, Vcdb, started
 from vcdb import samples
 from vcdb.cli import edge
 from vcdb.errors import CorruptStoreError, QueryError, StoreFullError, UsageError, VcdbError
 from vcdb.media.encode import write_video
-
-
-@contextmanager
-def started(tmp_path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """vcdb in a process group of its own, as a shell starts it."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "vcdb", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=environment(VCDB_DB=str(tmp_path / "base")),
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def test_ctrl_c_during_add_keeps_what_is_in_and_goes_on(vcdb: Vcdb, tmp_path: Path) -> None:

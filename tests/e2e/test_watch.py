@@ -7,32 +7,18 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import TIMEOUT_S, Vcdb, environment
+from tests.e2e.conftest import TIMEOUT_S, Vcdb, started
 
 pytestmark = pytest.mark.timeout(60)
 
 
-@contextmanager
-def watching(folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "vcdb", "add", "--watch", str(folder), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=environment(VCDB_DB=str(tmp_path / "base")),
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def watching(folder: Path, tmp_path: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(tmp_path, "add", "--watch", str(folder), "--json")
 
 
 def test_a_watched_folder_stays_indexed(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:

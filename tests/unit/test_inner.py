@@ -65,6 +65,13 @@ def test_an_empty_page_a_small_picture_and_letters_are_nothing() -> None:
     assert find_inner(page) == []
 
 
+def test_what_does_not_fill_its_rectangle_is_no_picture() -> None:
+    page = np.full((420, 640, 3), 255, np.uint8)
+    page[40:380, 60:160] = scene(1, 340, 100)
+    page[280:380, 60:580] = scene(2, 100, 520)
+    assert find_inner(page) == []
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (16, 16), (300, 2)])
 def test_tiny_pictures_are_no_trouble(shape: tuple[int, int]) -> None:
     assert find_inner(np.zeros((*shape, 3), np.uint8)) == []

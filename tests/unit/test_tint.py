@@ -8,7 +8,7 @@ import pytest
 from tests.contract.stores import make_grids
 from vcdb.fingerprint.descriptor import Levels, describe, levels_of, levels_of_grids
 from vcdb.search.difference import differences
-from vcdb.search.evidence import features_of, probabilities
+from vcdb.search.evidence import FEATURES, features_of, model, probabilities
 from vcdb.search.tint import is_colourless, without_tint
 from vcdb.search.verdict import blank_difference
 
@@ -42,6 +42,16 @@ def test_missing_cells_stay_missing() -> None:
     plain = without_tint(levels(narrow))
     assert is_colourless(plain).all()
     assert np.isnan(plain.values.red_green.reshape(-1, 7, 11)[:, :, [0, 10]]).all()
+
+
+def test_colour_that_is_not_there_weighs_nothing() -> None:
+    stored = levels_of(describe(COLOURED[:1].astype(np.float32)))
+    query = without_tint(levels(SEPIA[:1]))
+    measured = differences(query.values, stored.values)
+    features = features_of(query, np.array([0.3]), stored, measured)[0]
+    of_colour = [FEATURES.index(name) for name in FEATURES if name.startswith("colour")]
+    assert len(of_colour) == 3
+    np.testing.assert_allclose(features[of_colour], model().mean[of_colour], rtol=1e-6)
 
 
 def test_a_grey_copy_is_as_probable_as_its_brightness_says() -> None:

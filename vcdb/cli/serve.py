@@ -116,7 +116,7 @@ def serve(
         tokens=tuple(one for one in token or () if one),
         names=tuple(name or ()),
         origins=tuple(cors or ()),
-        library=library,
+        films_folder=library,
         rate_per_min=rate,
         concurrency=concurrency,
         quota_per_day=quota,

@@ -44,8 +44,8 @@ _LEVEL_SHIFTS = LEVEL_BITS * np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint8)
 #: the key, but an overlay or a poor copy moves contrasts farther than the widening reaches.
 LEVEL_BOUNDS: NDArray[np.float32] = np.array([[0.0], [0.25], [-0.1], [0.0]], np.float32)
 
-#: Contrasts of codes are multiples of 1/768, so they often meet a bound exactly. How a machine
-#: rounds sums must not decide then, or a base would not fit the hashes of another machine.
+#: Contrasts of codes go in steps of a thousandth or more, so they often meet a bound exactly. How a
+#: machine rounds sums must not decide then, or a base would not fit another machine's hashes.
 _TIE = np.float32(1e-5)
 
 #: How much re-encoding moves a cell, and a contrast of many cells, in deviations: the common scale

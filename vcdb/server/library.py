@@ -51,9 +51,9 @@ async def add(request: Request, title: TitleOption) -> Response:
     """
     require_token(request)
     engine = engine_of(request)
-    if engine.settings.library is None:
+    if engine.settings.films_folder is None:
         raise RefusalError(403, "This server takes no films; start it with --library DIR.")
-    folder = PathOnDisk(engine.settings.library)
+    folder = PathOnDisk(engine.settings.films_folder)
     file = folder / f"{uuid.uuid4().hex}.film"
     try:
         await _receive(request, file)
@@ -149,8 +149,8 @@ async def remove(request: Request, video_id: VideoId) -> Response:
         video = known_video(engine, video_id)
         told = answers.video_fields(engine, video, viewer, set())
         engine.base.remove([video_id])
-        library, file = engine.settings.library, PathOnDisk(video.path)
-        if library is not None and file.parent == PathOnDisk(library) and file.suffix == ".film":
+        kept, file = engine.settings.films_folder, PathOnDisk(video.path)
+        if kept is not None and file.parent == PathOnDisk(kept) and file.suffix == ".film":
             file.unlink(missing_ok=True)
         return told
 

@@ -37,7 +37,7 @@ class Options:
     tokens: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    library: Path | None = None
+    films_folder: Path | None = None
     rate_per_min: int = 100
     concurrency: int = 4
     quota_per_day: int = 10_000
@@ -82,12 +82,12 @@ def serve(base: str | Path | None, options: Options, ready: Callable[[str], None
 
 
 def _settings(base: Path, folder: Path, options: Options) -> Settings:
-    library = options.library
-    if library is not None:
+    films_folder = options.films_folder
+    if films_folder is not None:
         try:
-            library.mkdir(parents=True, exist_ok=True)
+            films_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{library}: cannot be made ({error.strerror})") from error
+            raise UsageError(f"{films_folder}: cannot be made ({error.strerror})") from error
     hosts: tuple[str, ...] = ()
     if options.host in _LOCAL_NAMES or options.names:
         hosts = (*_LOCAL_NAMES, *(name.lower() for name in options.names))
@@ -100,7 +100,7 @@ def _settings(base: Path, folder: Path, options: Options) -> Settings:
         token_hashes=tuple(token_hash(token) for token in options.tokens),
         hosts=hosts,
         origins=options.origins,
-        library=None if library is None else str(library.absolute()),
+        films_folder=None if films_folder is None else str(films_folder.absolute()),
         rate_per_min=options.rate_per_min,
         concurrency=options.concurrency,
         quota_per_day=options.quota_per_day,

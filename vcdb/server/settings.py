@@ -26,8 +26,8 @@ class Settings:
     ``rate_per_min`` and ``quota_per_day`` count searches of one client, 0 is no limit;
     ``concurrency`` is how many of its requests may be under way. ``token_hashes`` are SHA-256, in
     hexadecimal. ``hosts`` are the names by which the server may be addressed, none: any.
-    ``folder`` is for what workers share and is gone when the server ends; ``library`` is where
-    films that arrive over HTTP are kept, None: none may.
+    ``folder`` is for what workers share and is gone when the server ends; ``films_folder``
+    is where films that arrive over HTTP are kept, None: none may.
     """
 
     base: str
@@ -38,7 +38,7 @@ class Settings:
     token_hashes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    library: str | None = None
+    films_folder: str | None = None
     rate_per_min: int = 100
     concurrency: int = 4
     quota_per_day: int = 10_000

@@ -182,7 +182,7 @@ def test_a_film_is_added_with_a_token(
         opened.remove([2])
     library = tmp_path / "library"
     library.mkdir()
-    client = connect(library=str(library))
+    client = connect(films_folder=str(library))
     film = (films / "market.mp4").read_bytes()
     added = client.post("/api/v1/videos?title=Bazaar", content=film, headers=AUTHORISED)
     assert added.status_code == 201, added.text

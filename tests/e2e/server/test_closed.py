@@ -53,7 +53,7 @@ def test_listens_on_this_machine_alone() -> None:
 def test_nothing_is_written_without_the_token(
     connect: Connect, base: Path, headers: dict[str, str]
 ) -> None:
-    client = connect(library=str(base.parent / "library"))
+    client = connect(films_folder=str(base.parent / "library"))
     for method, path in (
         ("POST", "/api/v1/videos?title=x"),
         ("PATCH", "/api/v1/videos/1"),
