@@ -20,7 +20,7 @@ def test_every_alteration_changes_a_picture_and_repeats(name: str) -> None:
     first, again = altered(name), altered(name)
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, again)
-    # Of a 16:9 picture nothing is lost by showing it as it is; all else must show.
+    # Another size, or other pixels.
     assert first.shape != FRAME.shape or np.abs(first.astype(int) - FRAME).mean() > 0.5
 
 

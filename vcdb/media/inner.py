@@ -38,8 +38,8 @@ def find_inner(bgr: npt.NDArray[np.uint8]) -> list[Area]:
     other = cv2.bitwise_not(cv2.inRange(bgr, low, high))
     height, width = bgr.shape[:2]
     thin = max(3, round(_THIN * min(height, width)) | 1)
-    # First holes are closed (dark spots of the picture on a dark page), then thin things go.
     kernel = np.ones((thin, thin), np.uint8)
+    # Thin things go first; then holes are closed, such as dark spots of a picture on a dark page.
     solid = cv2.morphologyEx(other, cv2.MORPH_OPEN, kernel)
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, kernel)
     _, _, patches, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)

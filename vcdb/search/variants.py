@@ -1,7 +1,7 @@
 """A query picture to hypotheses: in what way it may differ in geometry from the stored frame.
 
-No switch for the user: the hypotheses are tried one after the other, the cheapest and likeliest
-first, and the answer says which one matched. They cost probes, never a byte of storage.
+No switch for the user: the likeliest hypotheses are tried first, the others together where those
+lead nowhere, and the answer says which one matched. They cost probes, never a byte of storage.
 """
 
 from __future__ import annotations
