@@ -26,7 +26,7 @@ from vcdb.course.estimate import Estimate
 from vcdb.course.locator import Lap, Locator, Scene
 from vcdb.course.map import MapPoint, Pair, draw_map
 from vcdb.course.similar import peaks
-from vcdb.course.steady import steady
+from vcdb.course.steady import course_clock_s, steady
 from vcdb.course.telemetry import make_telemetry
 from vcdb.course.track import Tracker
 from vcdb.course.verdict import contrast, judge_scene
@@ -331,6 +331,31 @@ def test_a_sequence_places_its_last_scene(locator: Locator, period_s: float | No
     location = Tracker(locator).locate_sequence(scenes(TRACK, DRIVEN_M[20:50], period_s, **VIEW))
     assert location.verdict == "found"
     assert apart_m(place_m(location.place), DRIVEN_M[49]) <= 6
+
+
+@pytest.mark.parametrize("count", [19, 20])
+def test_the_last_scene_is_looked_at_however_close(locator: Locator, count: int) -> None:
+    driven_m = 200 + np.arange(count) * 4.8
+    location = Tracker(locator).locate_sequence(scenes(TRACK, driven_m, 0.08))
+    assert apart_m(place_m(location.place), driven_m[-1]) <= 2.4, "half a frame"
+
+
+def test_a_short_sequence_is_claimed_where_its_last_scene_alone_would_be(locator: Locator) -> None:
+    driven_m = 333.0 + np.arange(-3, 1) * 2.0
+    assert locator.locate(look(TRACK, 333.0, **VIEW)).verdict == "found"
+    short = Tracker(locator).locate_sequence(scenes(TRACK, driven_m, **VIEW))
+    assert short.verdict == "found"
+
+
+@pytest.mark.parametrize("slower", [1.0, 2.0, 4.0])
+def test_what_a_run_shows_is_counted_in_seconds_of_the_lap(course: Course, slower: float) -> None:
+    at_m = np.append(LENGTH_M - 20 + np.arange(21) * 2.0, np.full(9, LENGTH_M + 20)) % LENGTH_M
+    found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in at_m]
+    clock_s = course_clock_s([course], np.arange(30) * 0.1 * slower, found)
+    assert clock_s[20] == pytest.approx(2.0, abs=0.15), "over the line, as fast as the lap"
+    assert clock_s[-1] == pytest.approx(clock_s[20]), "then it stands still"
+    fast_s = course_clock_s([course], np.arange(30) * 0.05, found)
+    assert fast_s[20] == pytest.approx(1.0), "no more than the time that passes"
 
 
 def test_a_sequence_of_nothing(locator: Locator) -> None:

@@ -24,7 +24,10 @@ LEVEL_CELLS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 23, 26,
 RATIOS = np.array(LEVEL_CELLS) * CELL_S / STEP_S
 LEVELS = len(RATIOS)
 MAX_STEP_S = 0.15  # the fastest level then moves by less than a block
-SPEED_DRIFT_LEVELS = 0.64
+# Deviation of the change of the ratio in a step, as a share of the ratio: a clip that is slowed
+# down changes its pace as much, in proportion. Below LEAST_DRIFT_LEVELS a stop would never end.
+SPEED_DRIFT = 0.08
+LEAST_DRIFT_LEVELS = 0.16
 SPEED_JUMP = 0.01
 # A scene may repeat (a rate conversion) or follow one or two that were dropped.
 SKIPS = (0.01, 0.96, 0.02, 0.01)
@@ -234,10 +237,18 @@ def _ring(course: Course, start: int) -> Ring:
 
 
 def _drift() -> Floats:
-    """Return (from level, to level) probabilities of the speed ratio one step on."""
-    apart = np.arange(LEVELS)[:, None] - np.arange(LEVELS)[None, :]
-    drift = np.exp(-0.5 * (apart / SPEED_DRIFT_LEVELS) ** 2)
-    drift /= drift.sum(axis=1, keepdims=True)
+    """Return (from level, to level) probabilities of the speed ratio one step on.
+
+    A random walk to the levels beside, with the mean and the deviation that are wanted.
+    """
+    levels = np.array(LEVEL_CELLS, np.float64)
+    variance = np.maximum(SPEED_DRIFT * levels, LEAST_DRIFT_LEVELS) ** 2
+    gap = np.diff(levels)
+    below, above = np.append(np.inf, gap), np.append(gap, np.inf)
+    below[0], above[-1] = above[0], below[-1]
+    up, down = variance / (above * (above + below)), variance / (below * (above + below))
+    drift = np.diag(up[:-1], 1) + np.diag(down[1:], -1)
+    drift += np.diag(1 - drift.sum(axis=1))
     return ((1 - SPEED_JUMP) * drift + SPEED_JUMP / LEVELS).astype(np.float32)
 
 

@@ -51,6 +51,24 @@ def steady(
     return steadied
 
 
+def course_clock_s(
+    courses: Sequence[Course], times_s: NDArray[np.float64], estimates: Sequence[Estimate]
+) -> NDArray[np.float64]:
+    """Return (n,) how many seconds of a lap the scenes have shown up to each.
+
+    A run that stands still shows nothing new, one in slow motion half as much; one that jumps, or
+    is driven faster, counts no more than the time that it takes.
+    """
+    lap_s = np.array([_lap_time_s(courses[found.course], found.along_m) for found in estimates])
+    steps_s = np.diff(lap_s)
+    for index, found in enumerate(estimates[1:]):
+        if courses[found.course].closes:
+            round_s = _round_s(courses[found.course])
+            steps_s[index] = (steps_s[index] + round_s / 2) % round_s - round_s / 2
+    shown_s = np.minimum(np.abs(steps_s), np.diff(times_s))
+    return np.concatenate([[0.0], np.cumsum(shown_s)])
+
+
 def _line(
     course: Course,
     apart_s: NDArray[np.float64],

@@ -13,8 +13,8 @@ from vcdb.course.course import NEAR_M
 from vcdb.course.estimate import Estimate, estimate
 from vcdb.course.locator import CoursePlace, Location, Locator, Scene
 from vcdb.course.similar import Peak, similarities_at
-from vcdb.course.steady import steady
-from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, testimony
+from vcdb.course.steady import course_clock_s, steady
+from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, log_odds, testimony
 from vcdb.course.view import Views
 from vcdb.errors import UsageError
 from vcdb.models import Verdict
@@ -29,7 +29,7 @@ MAX_PAUSE_S = 3.0
 REVISED_STEPS = 400
 LOOKAHEAD_STEPS = 100
 #: Steps before, of which the verdicts of the next ones need to know.
-CONTEXT_STEPS = 50
+CONTEXT_STEPS = 80
 #: Without times, a frame is taken to follow the one before after so many of the lap's periods.
 ASSUMED_PERIODS = (0.5, 1.0, 2.0)
 
@@ -68,11 +68,15 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The place of a scene by all the others, and what the scene itself says of that place."""
+    """The place of a scene by all the others, and what the scene itself says of that place.
+
+    ``testimony`` as one of many scenes, ``own`` as the only one; None and -inf without a scene.
+    """
 
     at_s: float
     estimate: Estimate
-    log_odds: float | None
+    testimony: float | None
+    own: float
 
 
 class Tracker:
@@ -92,11 +96,20 @@ class Tracker:
         looker = _Looker(self)
         looks: list[_Look] = []
         times_s: list[float] = []
+        passed: tuple[Scene, float] | None = None
         for scene in scenes:
-            far = not times_s or (scene.at_s or 0.0) - times_s[-1] >= MIN_LOOK_S
-            if scene.at_s is None or far:
+            passed = None
+            if scene.at_s is None:
                 looks.append(looker.look(scene))
-                times_s += [] if scene.at_s is None else [scene.at_s]
+            elif not times_s or scene.at_s - times_s[-1] >= MIN_LOOK_S:
+                looks.append(looker.look(scene))
+                times_s.append(scene.at_s)
+            else:
+                passed = scene, scene.at_s
+        if passed is not None:
+            # The answer is for the last scene, however soon after the one before it comes.
+            looks.append(looker.look(passed[0]))
+            times_s.append(passed[1])
         if not looks:
             raise UsageError("a sequence needs at least one frame")
         clocks = [times_s]
@@ -170,14 +183,18 @@ class Tracker:
     def _known(self, step: _Step, belief: Belief) -> _Known:
         found = estimate(self.lattice, self.locator.field, belief)
         if step.look is None:
-            return _Known(step.at_s, found, None)
+            return _Known(step.at_s, found, None, -np.inf)
         alike = similarities_at(self.locator.field, step.look.scores, found.course, found.along_m)
-        return _Known(step.at_s, found, testimony(*alike))
+        return _Known(step.at_s, found, testimony(*alike), log_odds(*alike))
 
     def _steadied(self, known: Sequence[_Known]) -> list[_Known]:
         times_s = np.array([step.at_s for step in known])
         steadied = steady(self.locator.courses, times_s, [step.estimate for step in known])
         return [replace(step, estimate=found) for step, found in zip(known, steadied, strict=True)]
+
+    def _clock_s(self, known: Sequence[_Known]) -> NDArray[np.float64]:
+        times_s = np.array([step.at_s for step in known])
+        return course_clock_s(self.locator.courses, times_s, [step.estimate for step in known])
 
     def _points(
         self, frames: Sequence[tuple[int, float]], known: Sequence[_Known]
@@ -185,15 +202,17 @@ class Tracker:
         """Place frames between the steps of ``known``."""
         known = self._steadied(known)
         times_s = np.array([step.at_s for step in known])
+        clock_s = self._clock_s(known)
         for index, at_s in frames:
             after = int(np.clip(np.searchsorted(times_s, at_s), 1, max(len(known) - 1, 1)))
             first, second = known[after - 1], known[min(after, len(known) - 1)]
             pause_s = second.at_s - first.at_s
             share = float(np.clip((at_s - first.at_s) / pause_s, 0, 1)) if pause_s > 0 else 0.0
-            nearest = (first if share < 0.5 else second).estimate
+            step = first if share < 0.5 else second
+            nearest = step.estimate
             along_m = self._between(first.estimate, second.estimate, share)
-            witness = _witness(known, times_s, at_s)
-            judgement = judge_sequence(nearest.here, nearest.anywhere, witness)
+            witness = _witness(known, clock_s, float(np.interp(at_s, times_s, clock_s)))
+            judgement = judge_sequence(nearest.here, nearest.anywhere, witness, step.own)
             place = self._place(nearest, nearest.along_m if along_m is None else along_m)
             yield TrackPoint(index, at_s, judgement.verdict, place, judgement.confidence)
 
@@ -209,11 +228,10 @@ class Tracker:
         return along_m % course.length_m if course.closes else along_m
 
     def _location(self, known: Sequence[_Known]) -> Location:
-        best = known[-1].estimate
-        times_s = np.array([step.at_s for step in known])
-        judgement = judge_sequence(
-            best.here, best.anywhere, _witness(known, times_s, known[-1].at_s - WITNESS_S / 2)
-        )
+        best, own = known[-1].estimate, known[-1].own
+        clock_s = self._clock_s(known)
+        witness = _witness(known, clock_s, clock_s[-1] - WITNESS_S / 2)
+        judgement = judge_sequence(best.here, best.anywhere, witness, own)
         rivals = best.rivals if judgement.verdict == "ambiguous" else ()
         return Location(
             judgement.verdict,
@@ -229,14 +247,14 @@ class Tracker:
         return self.locator.place(Peak(found.course, row, found.here))
 
 
-def _witness(known: Sequence[_Known], times_s: NDArray[np.float64], at_s: float) -> float:
-    """Return what the scenes around ``at_s`` say one by one; see ``judge_sequence``."""
-    first, stop = np.searchsorted(times_s, [at_s - WITNESS_S / 2, at_s + WITNESS_S / 2 + 1e-6])
-    odds = [step.log_odds for step in known[first:stop] if step.log_odds is not None]
+def _witness(known: Sequence[_Known], clock_s: NDArray[np.float64], at_s: float) -> float:
+    """Return what the scenes around ``at_s`` of the course's clock say; see ``judge_sequence``."""
+    first, stop = np.searchsorted(clock_s, [at_s - WITNESS_S / 2, at_s + WITNESS_S / 2 + 1e-6])
+    odds = [step.testimony for step in known[first:stop] if step.testimony is not None]
     if not odds:
         return -MAX_LOG_ODDS
     # The last scene stands for its own moment too.
-    span_s = float(times_s[stop - 1] - times_s[first]) + STEP_S
+    span_s = float(clock_s[stop - 1] - clock_s[first]) + STEP_S
     return float(np.mean(odds)) * min(span_s, WITNESS_S)
 
 

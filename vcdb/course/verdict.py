@@ -99,19 +99,21 @@ def judge_scene(similarities: Sequence[float]) -> Judgement:
     return Judgement("not_found", confidence, "no place stands out from the others")
 
 
-def judge_sequence(here: float, anywhere: float, witness: float) -> Judgement:
+def judge_sequence(here: float, anywhere: float, witness: float, own: float) -> Judgement:
     """Judge a sequence.
 
     An alignment alone would be too sure: it takes each scene for an independent witness. So the
-    scenes are also judged one by one, at the places that the alignment gave them.
+    scenes are also judged one by one, at the places that the alignment gave them: those around
+    together, or the scene alone, as if no others were known.
 
     Args:
         here: probability of the best place and its surroundings, 0..1.
         anywhere: probability that the scene is on the courses at all, 0..1.
         witness: mean :func:`testimony` of the scenes times the seconds that they span: scenes
             within a second tell the same.
+        own: :func:`log_odds` of the scene itself at this place.
     """
-    known = _logistic(PRIOR_LOG_ODDS + witness)
+    known = _logistic(max(PRIOR_LOG_ODDS + witness, own))
     confidence = min(here, known)
     if confidence >= FOUND_CONFIDENCE:
         return Judgement("found", confidence, None)
