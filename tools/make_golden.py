@@ -61,7 +61,7 @@ def base(folder: Path) -> None:
     with LmdbStore(folder, create=True) as store:
         for seed in (1, 2, 3):
             store.add(make_video(seed, 70))
-    (folder / "lock.mdb").unlink()
+    (folder / "data.mdb-lock").unlink()
 
 
 def main() -> None:

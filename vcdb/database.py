@@ -18,7 +18,7 @@ from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, Usage
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.media.image import read_image
-from vcdb.models import AddResult, Answer, Finding, Stats, Video
+from vcdb.models import AddResult, Answer, Compacted, Finding, Stats, Video
 from vcdb.sampled import is_finer, recorded
 from vcdb.store.base import NewVideo, Store
 from vcdb.store.codec import BLOCK_RUNS, FORMAT_VERSION
@@ -410,6 +410,17 @@ class Database:
     def check(self) -> list[Finding]:
         """Verify every stored byte that follows from another; an empty list is a sound base."""
         return list(self._store.check())
+
+    def compact(self) -> Compacted:
+        """Write the base anew without the space that changes have left free, and in order.
+
+        Adding does so by itself where much is free. Others can search the base meanwhile; who
+        adds to it waits. There must be room on the disk for a second base.
+        """
+        started, before = time.perf_counter(), self._store.totals().bytes
+        self._store.compact()
+        took_s = round(time.perf_counter() - started, 3)
+        return Compacted(before, self._store.totals().bytes, took_s)
 
 
 def added_result(

@@ -134,6 +134,15 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Compacted:
+    """What compacting a base did to the bytes that its files occupy on disk."""
+
+    bytes_before: int
+    bytes: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One fault that ``check`` found: where, and what contradicts what."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from vcdb.anatomy import Anatomy
     from vcdb.explanation import Explanation, HypothesisTrace, RungTrace, UncertainBit
-    from vcdb.models import AddResult, Answer, Finding, Match, Stats, Video
+    from vcdb.models import AddResult, Answer, Compacted, Finding, Match, Stats, Video
 
 _VERDICTS = {"found": "found", "ambiguous": "ambiguous", "not_found": "not found"}
 _INDENT = "    "
@@ -319,6 +319,11 @@ def stats_text(stats: Stats) -> str:
             "format": f"{stats.format_version}, fingerprint version {stats.fingerprint_version}",
         }
     )
+
+
+def compacted_text(done: Compacted) -> str:
+    """What compacting a base has gained."""
+    return f"{byte_size(done.bytes_before)} before, {byte_size(done.bytes)} now."
 
 
 def finding_text(finding: Finding) -> str:

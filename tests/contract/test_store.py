@@ -47,7 +47,7 @@ def test_empty_store_answers_everything_with_nothing(store: Store) -> None:
     assert list(store.videos()) == []
     assert store.with_path("/films/1.mkv") is None
     assert store.with_content("0" * 32) is None
-    assert len(store.scan(ranges_of(np.arange(10)))) == 0
+    assert len(store.scan(ranges_of(np.arange(10))).postings) == 0
     assert store.totals()[:4] == (0, 0, 0, 0)
     assert list(store.check()) == []
 
@@ -83,7 +83,7 @@ def test_scan_returns_postings_in_numeric_key_order(store: Store) -> None:
     new = [make_video(seed) for seed in range(5)]
     ids = [store.add(one).video_id for one in new]
     wanted = sorted_postings(*(postings_of(i, one.runs) for i, one in zip(ids, new, strict=True)))
-    found = store.scan(ranges_of(wanted["key"]))
+    found = store.scan(ranges_of(wanted["key"])).postings
     np.testing.assert_array_equal(found, wanted)
     assert (np.diff(found["key"].astype(np.int64)) >= 0).all()
 
@@ -93,7 +93,7 @@ def test_scan_keeps_to_the_range_of_low_bits(store: Store) -> None:
     postings = postings_of(store.add(new).video_id, new.runs)
     low = (postings["place"] >> 56).astype(int)
     for low_min, low_max in ((0, 255), (17, 203), (int(low[0]), int(low[0])), (255, 255)):
-        found = store.scan(ranges_of(postings["key"], low_min, low_max))
+        found = store.scan(ranges_of(postings["key"], low_min, low_max)).postings
         np.testing.assert_array_equal(found, postings[(low >= low_min) & (low <= low_max)])
 
 
@@ -102,7 +102,7 @@ def test_scan_of_absent_keys_finds_nothing(store: Store) -> None:
     postings = postings_of(store.add(new).video_id, new.runs)
     absent = np.setdiff1d(postings["key"] ^ 1, postings["key"])
     assert len(absent)
-    assert len(store.scan(ranges_of(absent))) == 0
+    assert len(store.scan(ranges_of(absent)).postings) == 0
 
 
 def test_plain_runs_have_no_postings(store: Store) -> None:
@@ -146,7 +146,7 @@ def test_removed_video_leaves_nothing(store: Store) -> None:
     assert store.with_content(gone.content_id) is None
     keys = np.concatenate([postings_of(1, one.runs)["key"] for one in (kept_new, gone_new)])
     np.testing.assert_array_equal(
-        store.scan(ranges_of(keys)), postings_of(kept.video_id, kept_new.runs)
+        store.scan(ranges_of(keys)).postings, postings_of(kept.video_id, kept_new.runs)
     )
     assert store.totals().records == 100
     assert list(store.check()) == []
@@ -247,5 +247,5 @@ def test_many_videos_make_the_store_grow(store: Store) -> None:
     ids = [store.add(one).video_id for one in new]
     keys = np.concatenate([postings_of(1, one.runs)["key"] for one in new])
     wanted = sorted_postings(*(postings_of(i, one.runs) for i, one in zip(ids, new, strict=True)))
-    np.testing.assert_array_equal(store.scan(ranges_of(keys)), wanted)
+    np.testing.assert_array_equal(store.scan(ranges_of(keys)).postings, wanted)
     assert list(store.check()) == []

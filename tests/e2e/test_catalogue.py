@@ -162,3 +162,15 @@ def test_the_base_can_be_named_in_two_ways(
 ) -> None:
     assert vcdb(*command, "--db", base, env={"VCDB_DB": str(tmp_path / "nowhere")}).code == 0
     assert vcdb(*command, env={"VCDB_DB": str(tmp_path / "nowhere")}).code == 4
+
+
+def test_compact(vcdb: Vcdb, base: Path) -> None:
+    before = vcdb("list", "--json").out
+    (done,) = vcdb("compact", "--json").records
+    assert set(done) == {"bytes_before", "bytes", "took_s"}
+    assert done["bytes"] <= done["bytes_before"]
+    assert done["bytes"] == vcdb("stats", "--json").records[0]["bytes"]
+    assert vcdb("list", "--json").out == before
+    assert vcdb("check").code == 0
+    assert "now" in vcdb("compact").out
+    assert vcdb("compact", "--db", str(base / "none")).code == 4

@@ -55,7 +55,7 @@ def test_base_of_this_format_is_read(tmp_path: Path) -> None:
             keys = np.unique(wanted["key"].astype(np.uint32))
             count = len(keys)
             every = Ranges(keys, np.zeros(count, np.uint8), np.full(count, 255, np.uint8))
-            found = store.scan(every)
+            found = store.scan(every).postings
             assert set(wanted.tolist()) <= set(found.tolist())
             _, runs = store.runs(video.video_id, 0, video.records)
             np.testing.assert_array_equal(runs.descriptors.codes, new.runs.descriptors.codes)

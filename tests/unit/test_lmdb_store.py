@@ -5,11 +5,12 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lmdb
 import msgpack
+import numpy as np
 import pytest
 
 from tests.contract.stores import make_video
@@ -20,7 +21,8 @@ from vcdb.errors import (
     StoreFullError,
     StoreLockedError,
 )
-from vcdb.store import filesystem, lmdb_env
+from vcdb.store import filesystem, lmdb_env, segments
+from vcdb.store.codec import POSTING
 from vcdb.store.lmdb_store import LmdbStore
 
 
@@ -32,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def set_meta(folder: Path, name: str, value: object) -> None:
-    with lmdb.open(str(folder), max_dbs=6) as env:
+    with lmdb.open(str(folder / "data.mdb"), subdir=False, max_dbs=6) as env:
         meta = env.open_db(b"meta")
         with env.begin(write=True) as txn:
             txn.put(name.encode(), msgpack.packb(value), db=meta)
@@ -104,12 +106,18 @@ def test_damage_inside_is_found_by_check(folder: Path) -> None:
         assert any("cannot be read" in finding.problem for finding in store.check())
 
 
+def change_segment(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Replace the only segment's postings by what ``change`` makes of them."""
+    with lmdb.open(str(folder / "data.mdb"), subdir=False, max_dbs=8) as env:
+        database = env.open_db(b"segments", create=False)
+        with env.begin(write=True) as txn, txn.cursor(db=database) as cursor:
+            ((key, data),) = list(cursor)
+            postings = segments.view(data).postings(slice(None))
+            txn.put(key, segments.segment_of(change(postings)), db=database)
+
+
 def test_check_finds_a_lost_posting_and_wrong_sums(folder: Path) -> None:
-    with lmdb.open(str(folder), max_dbs=6) as env:
-        postings = env.open_db(b"postings", dupsort=True, dupfixed=True)
-        with env.begin(write=True) as txn, txn.cursor(db=postings) as cursor:
-            cursor.first()
-            cursor.delete()
+    change_segment(folder, lambda postings: postings[1:])
     set_meta(folder, "totals", [1, 2, 3, 4])
     with LmdbStore(folder) as store:
         problems = [finding.problem for finding in store.check()]
@@ -118,12 +126,16 @@ def test_check_finds_a_lost_posting_and_wrong_sums(folder: Path) -> None:
 
 
 def test_check_finds_what_no_video_owns(folder: Path) -> None:
-    with lmdb.open(str(folder), max_dbs=6) as env:
-        postings = env.open_db(b"postings", dupsort=True, dupfixed=True)
-        with env.begin(write=True) as txn:
-            txn.put(b"\0\0\0\0", b"\0" * 16, db=postings)
+    foreign = np.zeros(1, POSTING)
+    change_segment(folder, lambda postings: np.concatenate([foreign, postings]))
     with LmdbStore(folder) as store:
         assert [finding.where for finding in store.check()] == ["postings"]
+
+
+def test_check_finds_a_segment_out_of_order(folder: Path) -> None:
+    change_segment(folder, lambda postings: postings[::-1])
+    with LmdbStore(folder) as store:
+        assert any("order" in finding.problem for finding in store.check())
 
 
 WRITER = """

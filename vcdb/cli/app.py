@@ -23,6 +23,7 @@ COMMANDS = {
     "relocate": "vcdb.cli.catalogue",
     "stats": "vcdb.cli.care",
     "check": "vcdb.cli.care",
+    "compact": "vcdb.cli.care",
     "hash": "vcdb.cli.look",
     "frames": "vcdb.cli.look",
     "demo": "vcdb.cli.demo",

@@ -1,4 +1,4 @@
-"""Care of the base: ``vcdb stats`` and ``vcdb check``."""
+"""Care of the base: ``vcdb stats``, ``vcdb check`` and ``vcdb compact``."""
 
 from __future__ import annotations
 
@@ -44,3 +44,23 @@ def check(db: BaseOption = None, json: JsonOption = False) -> int:
     if not findings and not json:
         emit("The base is sound.")
     return BASE_UNUSABLE if findings else DONE
+
+
+@command(app, "compact")
+def compact(db: BaseOption = None, json: JsonOption = False) -> int:
+    """Write the base anew, without the space that changes have left free, in order for searches.
+
+    The base can be searched meanwhile. Killing it leaves the base as it was. There must be room
+    for a second base on the disk. `vcdb add` does this by itself where much is free.
+
+    \b
+    Example:
+      vcdb compact
+    """
+    from vcdb import render
+    from vcdb.database import Database
+
+    with Database(db) as base:
+        done = base.compact()
+    emit(render.to_json(done) if json else render.compacted_text(done))
+    return DONE

@@ -166,7 +166,7 @@ class _Search:
         postings = []
         for number, (start, stop) in rungs_of.items():
             ranges = ranges_of(self._widenings[number], start, stop)
-            found = self._store.scan(ranges)
+            found = self._store.scan(ranges).postings
             self.probes += len(ranges.keys)
             self.candidates += len(found)
             postings.append((number, found))

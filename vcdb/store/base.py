@@ -24,6 +24,13 @@ class Ranges(NamedTuple):
     low_max: NDArray[np.uint8]
 
 
+class Scanned(NamedTuple):
+    """Postings (dtype ``codec.POSTING``) within ranges, and how many were not looked at."""
+
+    postings: NDArray[np.void]
+    passed_over: int
+
+
 class Totals(NamedTuple):
     """Sums over the catalogue; ``bytes`` is what the store's files occupy."""
 
@@ -76,8 +83,12 @@ class Store(Protocol):
     def with_content(self, content_id: str) -> Video | None:
         """A video of this content, wherever it lies."""
 
-    def scan(self, ranges: Ranges) -> NDArray[np.void]:
-        """The postings (dtype ``codec.POSTING``) within the ranges, in key order, then by place."""
+    def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
+        """What lies within the ranges, in key order, then by place.
+
+        Where more than ``most`` lie under the keys, only so many of them are looked at, so that no
+        query is much slower than others: rare keys whole, of common ones equal parts.
+        """
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """Runs of a video that cover numbers ``start`` to ``stop`` (excluded), maybe more.
@@ -101,6 +112,12 @@ class Store(Protocol):
     def check(self) -> Iterator[Finding]:
         """Compare everything that is stored twice or follows from something else."""
 
+    def compact(self) -> None:
+        """Give back space that nothing uses, and bring what is searched together in order.
+
+        Others may read meanwhile. A process killed in the midst of it costs nothing stored.
+        """
+
     def close(self) -> None:
         """Release files and locks; closing twice is allowed."""
 
@@ -115,3 +132,23 @@ def within(postings: NDArray[np.void], ranges: Ranges) -> NDArray[np.void]:
     low = (postings["place"] >> 56).astype(np.uint8)
     kept: NDArray[np.void] = postings[(low >= ranges.low_min[row]) & (low <= ranges.low_max[row])]
     return kept
+
+
+def shares(counts: NDArray[Any], most: int) -> NDArray[np.intp]:
+    """How many of each to take, ``most`` in all: small ones whole, large ones equal parts.
+
+    A rare key says more than a common one. ``counts``: (n,), whose sum is larger than ``most``.
+    """
+    ascending = np.argsort(counts, kind="stable")
+    sorted_counts = counts[ascending]
+    before = np.concatenate([[0], np.cumsum(sorted_counts)[:-1]])
+    # With the smaller ones whole, what is left for each of the others.
+    level = (most - before) // np.arange(len(counts), 0, -1)
+    whole = int(np.count_nonzero(np.minimum.accumulate(sorted_counts <= level)))
+    taken = sorted_counts.copy()
+    if whole < len(counts):
+        taken[whole:] = level[whole]
+        taken[len(counts) - (most - int(taken.sum())) :] += 1
+    result = np.empty(len(counts), np.intp)
+    result[ascending] = taken
+    return result

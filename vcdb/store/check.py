@@ -1,13 +1,17 @@
-"""What must hold of one stored video, whatever store it is in."""
+"""What must hold of stored videos and their postings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
+from vcdb.store.base import Ranges
+from vcdb.store.codec import unpack_place
+from vcdb.store.segments import Segment, scan
 
 _TIME_TOLERANCE_US = 1
 
@@ -30,3 +34,29 @@ def check_entry(video: Video, runs: RunTable) -> Iterator[Finding]:
     if abs(runs.edges_us[-1] - round(video.duration_s * 1e6)) > _TIME_TOLERANCE_US:
         end_s = runs.edges_us[-1] / 1e6
         yield Finding(where, f"ends at {end_s:.6f} s, but its entry says {video.duration_s:.6f} s")
+
+
+def check_segments(segments: Sequence[Segment]) -> Iterator[Finding]:
+    """Findings where a segment is not in order: a search would pass over some of it."""
+    for number, segment in enumerate(segments):
+        if (np.diff(segment.keys.astype(np.int64)) < 0).any():
+            yield Finding("postings", f"segment {number} is not in the order of its keys")
+
+
+def check_postings(
+    video: Video, wanted: NDArray[np.void], segments: Sequence[Segment]
+) -> Iterator[Finding]:
+    """Findings where a search of the segments would not return a video's postings."""
+    keys = np.unique(wanted["key"].astype(np.uint32))
+    every = Ranges(keys, np.zeros(len(keys), np.uint8), np.full(len(keys), 255, np.uint8))
+    found = scan(segments, every).postings
+    found = found[unpack_place(found["place"]).video_id == video.video_id]
+    missing = len(np.setdiff1d(_bytes(wanted), _bytes(found), assume_unique=True))
+    if missing:
+        where = f"video {video.video_id} ({video.title})"
+        yield Finding(where, f"{missing} of its {len(wanted)} postings are missing")
+
+
+def _bytes(postings: NDArray[np.void]) -> NDArray[np.void]:
+    whole = np.dtype((np.void, postings.dtype.itemsize))
+    return np.ascontiguousarray(postings).view(whole)

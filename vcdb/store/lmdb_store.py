@@ -15,26 +15,36 @@ from vcdb.errors import CorruptStoreError, FormatVersionError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
 from vcdb.fingerprint.runs import RunTable, join, no_runs
 from vcdb.models import Finding, Video
-from vcdb.store.base import NewVideo, Ranges, Totals, within
+from vcdb.store import segments
+from vcdb.store.base import NewVideo, Ranges, Scanned, Totals
 from vcdb.store.codec import (
     BLOCK_RUNS,
+    CHUNK_BLOCKS,
+    CHUNK_RUNS,
     FORMAT_VERSION,
-    KEY_BYTES,
     MAX_RUNS,
     MAX_VIDEO_ID,
-    POSTING,
-    VALUE,
+    blocks_of,
     decode_block,
     decode_video,
     encode_block,
+    encode_chunk,
     encode_video,
+    in_order,
     postings_of,
+    unpack_place,
 )
 from vcdb.store.lmdb_env import Environment
 
 _ID_BYTES = 4
-_DATABASES = 7
+_NUMBER_BYTES = 8
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
+#: Named databases; those after the first are copied as they are when the base is compacted.
+_NAMES = ("segments", "meta", "videos", "paths", "contents", "runs", "attachments", "gone")
+#: When as much of a file as this is free, for each byte that is used, closing the base compacts it;
+#: not below so many bytes, which nobody would miss.
+_FREE_SHARE = 0.6
+_WORTH_BYTES = 16 << 20
 
 
 class LmdbStore:
@@ -45,31 +55,29 @@ class LmdbStore:
 
         Raises BaseNotFoundError, FormatVersionError, CorruptStoreError, StoreLockedError.
         """
-        path = Path(folder)
-        self._env = Environment(path, _DATABASES, create=create, map_bytes=map_bytes)
-        try:
-            self._open_databases(create=create)
-        except BaseException:
-            self._env.close()
-            raise
+        self._creates = create
+        self._env = Environment(
+            Path(folder), len(_NAMES), self._open_databases, create=create, map_bytes=map_bytes
+        )
 
-    def _open_databases(self, *, create: bool) -> None:
-        self._meta = self._env.database("meta")
-        self._refuse_other_versions(create=create)
-        self._videos = self._env.database("videos")
-        self._paths = self._env.database("paths")
-        self._contents = self._env.database("contents")
-        self._runs = self._env.database("runs")
-        self._attachments = self._env.database("attachments")
-        self._postings = self._env.database("postings", dupsort=True, dupfixed=True)
+    def _open_databases(self, env: Environment) -> None:
+        self._meta = env.database("meta")
+        self._refuse_other_versions(env)
+        self._videos = env.database("videos")
+        self._paths = env.database("paths")
+        self._contents = env.database("contents")
+        self._runs = env.database("runs")
+        self._attachments = env.database("attachments")
+        self._segments = env.database("segments")
+        self._gone = env.database("gone")
 
-    def _refuse_other_versions(self, *, create: bool) -> None:
-        folder = self._env.folder
-        with self._env.reading() as txn:
+    def _refuse_other_versions(self, env: Environment) -> None:
+        folder = env.folder
+        with env.reading() as txn:
             version = _meta(txn, self._meta, "format_version")
             fingerprint = _meta(txn, self._meta, "fingerprint_version")
-        if version is None and create:
-            self._env.write(self._initialise)
+        if version is None and self._creates:
+            env.write(self._initialise)
         elif version is None:
             raise CorruptStoreError(f"{folder} holds an LMDB file, but not one of vcdb's")
         elif version > FORMAT_VERSION or fingerprint > FINGERPRINT_VERSION:
@@ -101,9 +109,13 @@ class LmdbStore:
             encode_block(new.runs.part(start, min(start + BLOCK_RUNS, len(new.runs))))
             for start in range(0, len(new.runs), BLOCK_RUNS)
         ]
-        return self._env.write(lambda txn: self._add(txn, new, blocks))
+        chunks = [
+            encode_chunk(blocks[start : start + CHUNK_BLOCKS])
+            for start in range(0, len(blocks), CHUNK_BLOCKS)
+        ]
+        return self._env.write(lambda txn: self._add(txn, new, chunks))
 
-    def _add(self, txn: Any, new: NewVideo, blocks: list[bytes]) -> Video:
+    def _add(self, txn: Any, new: NewVideo, chunks: list[bytes]) -> Video:
         for video_id in new.replaces:
             self._remove(txn, video_id)
         video_id = _meta(txn, self._meta, "next_video_id")
@@ -112,12 +124,11 @@ class LmdbStore:
         _set_meta(txn, self._meta, "next_video_id", video_id + 1)
         video = replace(new.entry, video_id=video_id, records=len(new.runs))
         self._put_entry(txn, video)
-        for number, block in enumerate(blocks):
-            txn.put(_run_key(video_id, number * BLOCK_RUNS), block, db=self._runs)
+        for number, chunk in enumerate(chunks):
+            txn.put(_run_key(video_id, number * CHUNK_RUNS), chunk, db=self._runs)
         for name, data in new.attachments.items():
             txn.put(_attachment_key(video_id, name), data, db=self._attachments)
-        with txn.cursor(db=self._postings) as cursor:
-            cursor.putmulti(_items(postings_of(video_id, new.runs)), dupdata=True)
+        self._add_segment(txn, postings_of(video_id, new.runs))
         self._count(txn, video, 1)
         return video
 
@@ -152,16 +163,57 @@ class LmdbStore:
         video = self._entry(txn, video_id)
         if video is None:
             raise KeyError(video_id)
-        with txn.cursor(db=self._postings) as cursor:
-            for key, value in _items(postings_of(video_id, self._all_runs(txn, video))):
-                if cursor.set_key_dup(key, value):
-                    cursor.delete()
-        for start in range(0, video.records, BLOCK_RUNS):
+        postings = postings_of(video_id, self._all_runs(txn, video))
+        if len(postings):
+            txn.put(_id_key(video_id), _count_bytes(len(postings)), db=self._gone)
+        for start in range(0, video.records, CHUNK_RUNS):
             txn.delete(_run_key(video_id, start), db=self._runs)
         for name in self._attachment_names(txn, video_id):
             txn.delete(_attachment_key(video_id, name), db=self._attachments)
         self._drop_entry(txn, video)
         self._count(txn, video, -1)
+
+    def _add_segment(self, txn: Any, postings: NDArray[np.void]) -> None:
+        """Add postings as a segment, together with those that it is time to merge."""
+        if not len(postings):
+            return
+        with txn.cursor(db=self._segments) as cursor:
+            there = [(bytes(key), segments.size_of(data)) for key, data in cursor]
+        number = int.from_bytes(there[-1][0]) + 1 if there else 0
+        chosen = segments.due([size for _, size in there], len(postings))
+        if chosen:
+            keys = [there[one][0] for one in chosen]
+            old = [segments.view(txn.get(key, db=self._segments)) for key in keys]
+            postings = np.concatenate([*(one.postings(slice(None)) for one in old), postings])
+            postings = in_order(self._without_gone(txn, postings))
+            for key in keys:
+                txn.delete(key, db=self._segments)
+        txn.put(number.to_bytes(_NUMBER_BYTES), segments.segment_of(postings), db=self._segments)
+
+    def _without_gone(self, txn: Any, postings: NDArray[np.void]) -> NDArray[np.void]:
+        """Postings of videos that are there; those of others are forgotten with this."""
+        gone = self._gone_ids(txn)
+        kept = segments.without(postings, gone)
+        if len(kept) == len(postings):
+            return kept
+        ids, counts = np.unique(unpack_place(postings["place"]).video_id, return_counts=True)
+        here = np.isin(ids, gone)
+        for video_id, count in zip(ids[here].tolist(), counts[here].tolist(), strict=True):
+            key = _id_key(video_id)
+            left = int.from_bytes(txn.get(key, db=self._gone)) - count
+            if left:
+                txn.put(key, _count_bytes(left), db=self._gone)
+            else:
+                txn.delete(key, db=self._gone)
+        return kept
+
+    def _gone_ids(self, txn: Any) -> NDArray[np.uint32]:
+        """Numbers of the removed videos of which there are still postings."""
+        if not txn.stat(self._gone)["entries"]:
+            return np.empty(0, np.uint32)
+        with txn.cursor(db=self._gone) as cursor:
+            keys = b"".join(bytes(key) for key in cursor.iternext(values=False))
+        return np.frombuffer(keys, ">u4").astype(np.uint32)
 
     def _put_entry(self, txn: Any, video: Video) -> None:
         key = _id_key(video.video_id)
@@ -221,41 +273,41 @@ class LmdbStore:
         data = txn.get(_id_key(video_id), db=self._videos)
         return None if data is None else decode_video(video_id, data)
 
-    def scan(self, ranges: Ranges) -> NDArray[np.void]:
+    def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
         """See Store."""
-        packed = ranges.keys.astype(">u4").tobytes()
-        keys = [packed[at : at + KEY_BYTES] for at in range(0, len(packed), KEY_BYTES)]
-        with self._env.reading() as txn, txn.cursor(db=self._postings) as cursor:
-            found = cursor.getmulti(
-                keys, dupdata=True, dupfixed_bytes=VALUE.itemsize, keyfixed=True
-            )
-        return within(np.frombuffer(found, POSTING), ranges)
+        with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
+            every = [segments.view(data) for data in cursor.iternext(keys=False)]
+            found = segments.scan(every, ranges, most)
+            kept = segments.without(found.postings, self._gone_ids(txn))
+        return found._replace(postings=kept)
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
         first = start - start % BLOCK_RUNS
-        parts = []
         with self._env.reading() as txn:
-            for number in range(first, stop, BLOCK_RUNS):
-                data = txn.get(_run_key(video_id, number), db=self._runs)
-                if data is None:
-                    raise KeyError((video_id, start, stop))
-                parts.append(decode_block(data))
-        table = join(parts) if len(parts) > 1 else parts[0]
-        if stop > first + len(table):
+            blocks = list(self._blocks(txn, video_id, first, stop))
+            parts = [decode_block(block) for block in blocks]
+        if not parts or stop > first + sum(map(len, parts)):
             raise KeyError((video_id, start, stop))
-        return first, table
+        return first, join(parts) if len(parts) > 1 else parts[0]
+
+    def _blocks(self, txn: Any, video_id: int, first: int, stop: int) -> Iterator[memoryview]:
+        """Blocks of runs ``first`` to ``stop``, the latter excluded, as far as they are there."""
+        for start in range(first - first % CHUNK_RUNS, stop, CHUNK_RUNS):
+            chunk = txn.get(_run_key(video_id, start), db=self._runs)
+            if chunk is None:
+                return
+            wanted = slice(max(0, first - start) // BLOCK_RUNS, -(-(stop - start) // BLOCK_RUNS))
+            yield from blocks_of(chunk)[wanted]
 
     def _all_runs(self, txn: Any, video: Video) -> RunTable:
-        blocks = []
-        for start in range(0, video.records, BLOCK_RUNS):
-            data = txn.get(_run_key(video.video_id, start), db=self._runs)
-            if data is None:
-                raise CorruptStoreError(
-                    f"{self._env.folder}: runs {start} and on of video {video.video_id} are missing"
-                )
-            blocks.append(decode_block(data))
-        return join(blocks) if blocks else no_runs()
+        blocks = self._blocks(txn, video.video_id, 0, video.records)
+        parts = [decode_block(block) for block in blocks]
+        if sum(map(len, parts)) < video.records:
+            raise CorruptStoreError(
+                f"{self._env.folder}: runs of video {video.video_id} are missing"
+            )
+        return join(parts) if parts else no_runs()
 
     def attach(self, video_id: int, name: str, data: bytes) -> None:
         """See Store."""
@@ -299,26 +351,31 @@ class LmdbStore:
 
     def check(self) -> Iterator[Finding]:
         """See Store. Reads everything once; memory for one video at a time."""
-        from vcdb.store.check import check_entry
+        from vcdb.store.check import check_entry, check_postings, check_segments
 
-        with self._env.reading() as txn:
-            expected = _NO_TOTALS
-            postings = 0
-            with txn.cursor(db=self._videos) as cursor:
-                for key, value in cursor:
-                    try:
-                        video = decode_video(int.from_bytes(key), value)
-                        runs = self._all_runs(txn, video)
-                    except CorruptStoreError as error:
-                        yield Finding(f"video {int.from_bytes(key)}", str(error))
-                        continue
-                    yield from check_entry(video, runs)
-                    yield from self._check_names(txn, video)
-                    wanted = postings_of(video.video_id, runs)
-                    postings += len(wanted)
-                    yield from self._check_postings(txn, video, wanted)
-                    expected = _plus(expected, video)
-            yield from self._check_sums(txn, expected, postings)
+        with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
+            every = [segments.view(data) for data in cursor.iternext(keys=False)]
+            yield from check_segments(every)
+            expected, postings = _NO_TOTALS, 0
+            for key, value in txn.cursor(db=self._videos):
+                try:
+                    video = decode_video(int.from_bytes(key), value)
+                    runs = self._all_runs(txn, video)
+                except CorruptStoreError as error:
+                    yield Finding(f"video {int.from_bytes(key)}", str(error))
+                    continue
+                yield from check_entry(video, runs)
+                yield from self._check_names(txn, video)
+                wanted = postings_of(video.video_id, runs)
+                postings += len(wanted)
+                yield from check_postings(video, wanted, every)
+                expected = _plus(expected, video)
+            for _, count in txn.cursor(db=self._gone):
+                postings += int.from_bytes(count)
+            yield from self._check_sums(txn, expected)
+            present = sum(len(one.keys) for one in every)
+            if present != postings:
+                yield Finding("postings", f"{present} are stored, {postings} belong to videos")
 
     def _check_names(self, txn: Any, video: Video) -> Iterator[Finding]:
         where, key = f"video {video.video_id} ({video.title})", _id_key(video.video_id)
@@ -327,29 +384,35 @@ class LmdbStore:
         if txn.get(bytes.fromhex(video.content_id), db=self._contents) is None:
             yield Finding(where, "is not listed under its content")
 
-    def _check_postings(
-        self, txn: Any, video: Video, wanted: NDArray[np.void]
-    ) -> Iterator[Finding]:
-        with txn.cursor(db=self._postings) as cursor:
-            missing = sum(not cursor.set_key_dup(*item) for item in _items(wanted))
-        if missing:
-            where = f"video {video.video_id} ({video.title})"
-            yield Finding(where, f"{missing} of its {len(wanted)} postings are missing")
-
-    def _check_sums(self, txn: Any, expected: Totals, postings: int) -> Iterator[Finding]:
+    def _check_sums(self, txn: Any, expected: Totals) -> Iterator[Finding]:
         if tuple(_meta(txn, self._meta, "totals")) != expected[:4]:
             yield Finding("totals", "do not add up to the catalogue's entries")
-        for name, database, count in (
-            ("postings", self._postings, postings),
-            ("paths", self._paths, expected.videos),
-        ):
-            present = txn.stat(database)["entries"]
-            if present != count:
-                yield Finding(name, f"{present} are stored, {count} belong to videos")
+        present = txn.stat(self._paths)["entries"]
+        if present != expected.videos:
+            yield Finding("paths", f"{present} are stored, {expected.videos} belong to videos")
+
+    def compact(self) -> None:
+        """See Store. Writes the base anew beside the old file, which it then replaces."""
+        from vcdb.store.compaction import copy
+
+        def work(snapshot: Any, fresh: Any) -> None:
+            sources = {name: getattr(self, f"_{name}") for name in _NAMES}
+            copy(snapshot, sources, fresh, self._gone_ids(snapshot))
+
+        self._env.replace(work)
+
+    def _compact_if_it_pays(self) -> None:
+        size, used = self._env.size_bytes(), self._env.used_bytes()
+        if size > _WORTH_BYTES and size - used > _FREE_SHARE * used:
+            self.compact()
 
     def close(self) -> None:
-        """See Store."""
-        self._env.close()
+        """See Store. Compacts what this store has written to, where that pays."""
+        try:
+            if self._env.wrote and not self._env.is_closed:
+                self._compact_if_it_pays()
+        finally:
+            self._env.close()
 
     def __enter__(self) -> Self:
         return self
@@ -372,6 +435,10 @@ def _id_key(video_id: int) -> bytes:
     return video_id.to_bytes(_ID_BYTES)
 
 
+def _count_bytes(count: int) -> bytes:
+    return count.to_bytes(_ID_BYTES)
+
+
 def _attachment_key(video_id: int, name: str) -> bytes:
     return video_id.to_bytes(_ID_BYTES) + name.encode()
 
@@ -386,12 +453,6 @@ def _path_key(path: str) -> bytes:
 
     # A path may be longer than a key can be, and need not be valid Unicode.
     return hashlib.blake2b(path.encode(errors="surrogateescape"), digest_size=16).digest()
-
-
-def _items(postings: NDArray[np.void]) -> Iterator[tuple[bytes, bytes]]:
-    data, size = postings.tobytes(), POSTING.itemsize
-    for at in range(0, len(data), size):
-        yield data[at : at + KEY_BYTES], data[at + KEY_BYTES : at + size]
 
 
 def _meta(txn: Any, database: Any, name: str) -> Any:

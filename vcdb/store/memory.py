@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
-from vcdb.store.base import NewVideo, Ranges, Totals, within
+from vcdb.store.base import NewVideo, Ranges, Scanned, Totals, shares, within
 from vcdb.store.check import check_entry
-from vcdb.store.codec import POSTING, postings_of, unpack_place
+from vcdb.store.codec import POSTING, in_order, postings_of, unpack_place
 
 
 class MemoryStore:
@@ -36,7 +35,7 @@ class MemoryStore:
         self._runs[video.video_id] = new.runs
         self._attachments |= {(video.video_id, name): d for name, d in new.attachments.items()}
         merged = np.concatenate([self._postings, postings_of(video.video_id, new.runs)])
-        self._postings = np.sort(merged, order=("key", "place"))
+        self._postings = in_order(merged)
         return video
 
     def update(self, entries: Sequence[Video]) -> None:
@@ -77,13 +76,17 @@ class MemoryStore:
         """See Store."""
         return next((video for video in self.videos() if video.content_id == content_id), None)
 
-    def scan(self, ranges: Ranges) -> NDArray[np.void]:
+    def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
         """See Store."""
         keys = self._postings["key"]
         first = np.searchsorted(keys, ranges.keys, "left")
-        last = np.searchsorted(keys, ranges.keys, "right")
-        parts = [self._postings[a:b] for a, b in zip(first, last, strict=True) if b > a]
-        return within(np.concatenate([np.empty(0, POSTING), *parts]), ranges)
+        counts = np.searchsorted(keys, ranges.keys, "right") - first
+        passed_over = 0 if most is None else max(0, int(counts.sum()) - most)
+        if passed_over:
+            counts = shares(counts, int(counts.sum()) - passed_over)
+        parts = [self._postings[a : a + n] for a, n in zip(first, counts, strict=True)]
+        postings = within(np.concatenate([np.empty(0, POSTING), *parts]), ranges)
+        return Scanned(postings, passed_over)
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
@@ -121,6 +124,9 @@ class MemoryStore:
         """See Store."""
         for video in self.videos():
             yield from check_entry(video, self._runs[video.video_id])
+
+    def compact(self) -> None:
+        """Nothing to give back."""
 
     def close(self) -> None:
         """Nothing to release."""

@@ -1,0 +1,162 @@
+"""Compacting: what is stored stays, what is free goes, others go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.contract.stores import make_video
+from vcdb.errors import StoreError
+from vcdb.store import compaction, lmdb_env
+from vcdb.store.base import Ranges
+from vcdb.store.codec import postings_of
+from vcdb.store.lmdb_store import LmdbStore
+
+
+def filled(folder: Path, count: int = 40) -> Path:
+    with LmdbStore(folder, create=True) as store:
+        for seed in range(count):
+            store.add(make_video(seed, 150))
+        store.attach(3, "course", b"lap")
+        store.remove(range(10, 20))
+    return folder
+
+
+def content(store: LmdbStore) -> list[object]:
+    """All that a base answers."""
+    found: list[object] = [store.totals()[:4], store.attachment(3, "course")]
+    for video in store.videos():
+        runs = store.runs(video.video_id, 0, video.records)[1]
+        keys = np.unique(postings_of(video.video_id, runs)["key"].astype(np.uint32))
+        low = np.zeros(len(keys), np.uint8)
+        scanned = store.scan(Ranges(keys, low, low + 255)).postings
+        found += [video, runs.descriptors.codes.tobytes(), scanned.tobytes()]
+    return found
+
+
+def test_compacting_keeps_all_and_shrinks(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "base")
+    with LmdbStore(folder) as store:
+        before, size = content(store), store.totals().bytes
+        store.compact()
+        assert content(store) == before
+        assert list(store.check()) == []
+        compacted = store.totals().bytes
+        assert compacted < 0.8 * size
+        store.compact()
+        assert store.totals().bytes <= 1.05 * compacted
+        # It is written to as before, and new numbers go on.
+        assert store.add(make_video(99)).video_id == 41
+    with LmdbStore(folder) as store:
+        assert list(store.check()) == []
+        assert store.totals().videos == 31
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "current",
+        "data-2.mdb",
+        "data-2.mdb-lock",
+    ]
+
+
+def test_hundreds_of_single_adds_do_not_bloat_the_file(tmp_path: Path) -> None:
+    worst = 0.0
+    for count in (100, 200, 300):
+        folder = tmp_path / str(count)
+        with LmdbStore(folder, create=True) as store:
+            for seed in range(count):
+                store.add(make_video(seed, 150))
+            size = store.totals().bytes
+            store.compact()
+            worst = max(worst, size / store.totals().bytes)
+    assert worst <= 1.7
+
+
+def test_open_stores_go_over_to_the_compacted_file(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "base")
+    compact = f"from vcdb.store.lmdb_store import LmdbStore\nLmdbStore({str(folder)!r}).compact()"
+    with LmdbStore(folder) as store:
+        before = content(store)
+        listing = store.videos()
+        first = next(listing)
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", compact], check=True)
+        # A listing goes on with what it began with.
+        assert [first, *listing] == before[2::3]
+        assert content(store) == before
+        added = store.add(make_video(77))
+    with LmdbStore(folder) as store:
+        assert store.video(added.video_id) == added
+        assert list(store.check()) == []
+
+
+def test_writer_that_waited_writes_to_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled(tmp_path / "base")
+    add = (
+        "from tests.contract.stores import make_video\n"
+        "from vcdb.store.lmdb_store import LmdbStore\n"
+        f"with LmdbStore({str(folder)!r}) as store:\n"
+        "    print('open', flush=True)\n"
+        "    input()\n"
+        "    print('writing', flush=True)\n"
+        "    store.add(make_video(50))\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", add], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "open\n"
+    copy = compaction.copy
+
+    def copy_while_it_waits(*arguments: object) -> None:
+        copy(*arguments)  # type: ignore[arg-type]
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+        assert writer.stdout.readline() == "writing\n"
+
+    monkeypatch.setattr(compaction, "copy", copy_while_it_waits)
+    with LmdbStore(folder) as store:
+        store.compact()
+        assert writer.wait(60) == 0
+        assert store.totals().videos == 31
+        assert list(store.check()) == []
+    writer.stdin.close()
+    writer.stdout.close()
+
+
+def test_full_disk_leaves_the_base_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled(tmp_path / "base")
+    with LmdbStore(folder) as store:
+        before = content(store)
+
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(lmdb_env, "_point_to", full)
+        with pytest.raises((OSError, StoreError)):
+            store.compact()
+        monkeypatch.undo()
+        assert content(store) == before
+    assert sorted(path.name for path in folder.iterdir()) == ["data.mdb", "data.mdb-lock"]
+
+
+def test_closing_compacts_where_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = filled(tmp_path / "base", 20)
+    monkeypatch.setattr("vcdb.store.lmdb_store._WORTH_BYTES", 0)
+    with LmdbStore(folder) as store:
+        kept = list(store.videos())
+        assert lmdb_env.current_file(folder).name == "data.mdb"
+        store.remove([video.video_id for video in kept[1:]])
+    assert lmdb_env.current_file(folder).name == "data-1.mdb"
+    with LmdbStore(folder) as store:
+        assert list(store.videos()) == kept[:1]
+        assert list(store.check()) == []
