@@ -1,6 +1,6 @@
 """What ``vcdb serve`` carries: pictures a second, fingerprints' latency, memory over many requests.
 
-The base holds real clips and siblings of them, see ``benchmarks/serve/base.py``. The picture is a
+The base holds real clips and films made of them, see ``benchmarks/serve/base.py``. The picture is a
 1080p JPEG of a frame that is in the base. Throughput is set against decoding the same JPEG in as
 many processes as the server has workers, measured before and after, with nothing else running.
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.common import SHARED, parser, report, table
 from benchmarks.serve import load
-from benchmarks.serve.base import make_base
+from benchmarks.serve.base import base_of
 from vcdb import samples
 from vcdb.anatomy import dissect
 from vcdb.database import Database
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
         base = chosen.base or folder / "base"
         started = time.perf_counter()
         if not (base / "data.mdb").exists():
-            make_base(base, clips, chosen.frames, chosen.seed)
+            base_of(base, clips, chosen.frames, chosen.seed)
         build_s = time.perf_counter() - started
         picture, bodies = _queries(clips, folder)
         row, raw = _measured(base, folder, picture, bodies, chosen)

@@ -90,19 +90,25 @@ def describe(grids: Floats) -> Descriptors:
     deviation = np.rint(_DEVIATION_CODES_PER_OCTAVE * np.log2(spread)).astype(np.uint8)
     unit = deviation_of(deviation)
     red_green, blue_yellow = opponents(cells)
-    colour_unit = np.maximum(unit, _COLOUR_FLOOR)[:, None]
-    values = np.concatenate(
+    parts = (brightness - mean[:, None], red_green, blue_yellow)
+    values = Values(*(part / unit[:, None] for part in parts))
+    return Descriptors(codes_of(values, unit), np.rint(mean).astype(np.uint8), deviation)
+
+
+def codes_of(values: Values, deviation: Floats) -> NDArray[np.int8]:
+    """Codes (n, 231) of values, of pictures with this deviation (n,), of 255."""
+    colour_scale = (_COLOUR_STEPS * deviation / np.maximum(deviation, _COLOUR_FLOOR))[:, None]
+    steps = np.concatenate(
         [
             # Half-open steps, so that code >= 0 is exactly "brighter than the mean".
-            np.ceil(_BRIGHTNESS_STEPS * (brightness - mean[:, None]) / unit[:, None]) - 1,
-            np.rint(_COLOUR_STEPS * red_green / colour_unit),
-            np.rint(_COLOUR_STEPS * blue_yellow / colour_unit),
+            np.ceil(_BRIGHTNESS_STEPS * values.brightness) - 1,
+            np.rint(colour_scale * values.red_green),
+            np.rint(colour_scale * values.blue_yellow),
         ],
         axis=1,
     )
-    codes = np.clip(values, -_MAX_CODE, _MAX_CODE)
-    codes = np.where(np.isnan(values), MISSING, codes).astype(np.int8)
-    return Descriptors(codes, np.rint(mean).astype(np.uint8), deviation)
+    codes = np.clip(steps, -_MAX_CODE, _MAX_CODE)
+    return np.where(np.isnan(steps), MISSING, codes).astype(np.int8)
 
 
 def opponents(
@@ -178,10 +184,14 @@ def grids_of(descriptors: Descriptors) -> Floats:
 
     Brightness is exact to about a 30th of the picture's contrast; for pictures of stored frames.
     """
-    values = values_of(descriptors)
-    unit = deviation_of(descriptors.deviation)[:, None]
-    brightness = values.brightness * unit + descriptors.mean[:, None]
-    red_green, blue_yellow = values.red_green * unit, values.blue_yellow * unit
+    return grids_of_levels(levels_of(descriptors))
+
+
+def grids_of_levels(levels: Levels) -> Floats:
+    """The grids (as above) that :func:`levels_of_grids` gives these levels for."""
+    unit = levels.deviation[:, None]
+    brightness, red_green, blue_yellow = (part * unit for part in levels.values)
+    brightness = brightness + levels.mean[:, None]
     # With y = (r + g) / 2: brightness = (2 y + b) / 3 and blue_yellow = b - y.
     yellow = brightness - blue_yellow / 3
     rgb = np.stack([yellow + red_green / 2, yellow - red_green / 2, yellow + blue_yellow], axis=-1)

@@ -196,6 +196,15 @@ class Candidates:
     def _edge(self, block: _Block, step: int) -> float:
         return float(self._compared[block].measured.robust[-1 if step > 0 else 0])
 
+    @property
+    def best(self) -> tuple[int, int] | None:
+        """Video and run of what is nearest so far."""
+        if not self._compared:
+            return None
+        block = min(self._compared, key=self._best)
+        row = int(self._compared[block].measured.robust.argmin())
+        return block.video_id, block.number * BLOCK_RUNS + row
+
     def best_differences(self) -> list[float]:
         """The five smallest differences so far, ascending."""
         every = [compared.measured.robust for compared in self._compared.values()]

@@ -90,6 +90,9 @@ class Store(Protocol):
         query is much slower than others: rare keys whole, of common ones equal parts.
         """
 
+    def all_postings(self) -> Iterator[NDArray[np.void]]:
+        """Every posting there is, in parts, each in order; for exhaustive searches."""
+
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """Runs of a video that cover numbers ``start`` to ``stop`` (excluded), maybe more.
 

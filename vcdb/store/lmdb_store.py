@@ -281,6 +281,13 @@ class LmdbStore:
             kept = segments.without(found.postings, self._gone_ids(txn))
         return found._replace(postings=kept)
 
+    def all_postings(self) -> Iterator[NDArray[np.void]]:
+        """See Store."""
+        with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
+            for data in cursor.iternext(keys=False):
+                postings = segments.view(data).postings(slice(None))
+                yield segments.without(postings, self._gone_ids(txn))
+
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
         first = start - start % BLOCK_RUNS

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
@@ -87,6 +88,10 @@ class MemoryStore:
         parts = [self._postings[a : a + n] for a, n in zip(first, counts, strict=True)]
         postings = within(np.concatenate([np.empty(0, POSTING), *parts]), ranges)
         return Scanned(postings, passed_over)
+
+    def all_postings(self) -> Iterator[NDArray[np.void]]:
+        """See Store."""
+        yield self._postings
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""

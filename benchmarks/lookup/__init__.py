@@ -1,0 +1,211 @@
+"""How fast a picture's fingerprint leads to its record, at 10⁵ to 10⁸ frames, ours and peers.
+
+A base of films that the generator makes of real ones (``generator.py``; ``validity.py`` tests it)
+is asked with copies of its own records as re-encoding changes real frames. Each engine returns
+records, and all are verified by the same code, that of ``vcdb find``. Times are processor time of
+one thread, warm, index and verification together.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import RESULTS, SHARED, parser, report, table
+from benchmarks.lookup import engines, plot, validity
+from benchmarks.lookup.base import make_base
+from benchmarks.lookup.engines import Engine, Records
+from benchmarks.lookup.films import films_of
+from benchmarks.lookup.generator import Generator
+from benchmarks.lookup.queries import Query, sample, shows
+from vcdb.search.candidates import Candidates
+from vcdb.search.finder import Finder
+from vcdb.store.base import Store
+from vcdb.store.lmdb_store import LmdbStore
+
+_QUERIES, _WARMING = 400, 60
+#: Engines that look at every record are asked less often, and not more often than in this time.
+_SLOW_QUERIES, _ENOUGH_S = 40, 20.0
+#: Graphs are built up to here: beyond, they do not fit into memory.
+_MOST_FOR_GRAPHS = 10_000_000
+_SPLITS = 16
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and print a table."""
+    options = parser("lookup", __doc__ or "")
+    options.add_argument("--corpus", type=Path, default=SHARED / "corpus", help="real clips")
+    options.add_argument("--frames", type=float, nargs="+", default=[1e5, 1e6], help="in the base")
+    options.add_argument("--folder", type=Path, help="keep the bases here, or use them again")
+    options.add_argument("--ours-only", action="store_true", help="leave out the peers")
+    chosen = options.parse_args(arguments)
+    with TemporaryDirectory() as temporary:
+        folder = chosen.folder or Path(temporary)
+        films = films_of(chosen.corpus, folder / "films.pkl")
+        tested = list(validity.rows(films, _SPLITS, chosen.seed))
+        valid = validity.verdict(tested)
+        print(table([valid]), "\n")
+        generator = Generator(films.runs)
+        rows: list[dict[str, Any]] = []
+        raw: list[dict[str, Any]] = [{"validity": row} for row in tested]
+        for count in map(int, chosen.frames):
+            base = folder / f"frames-{count}"
+            build_s = make_base(base, generator, count, chosen.seed)
+            with LmdbStore(base) as store:
+                asked = sample(store, films, _QUERIES + _WARMING, chosen.seed)
+                for row, each_ms in _measured(store, asked, build_s, folder, chosen.ours_only):
+                    rows.append(row)
+                    raw.append({key: row[key] for key in ("engine", "frames")} | {"ms": each_ms})
+                    print(table([row]).splitlines()[2] if len(rows) > 1 else table([row]))
+    parameters = {"frames": chosen.frames, "seed": chosen.seed, "generator": valid}
+    print("\n" + table(rows))
+    report("lookup", rows, as_json=chosen.json, parameters=parameters, raw=raw)
+    plot.draw(rows, RESULTS / "lookup.png")
+
+
+def _measured(
+    store: Store, asked: list[Query], build_s: float, folder: Path, ours_only: bool
+) -> Iterator[tuple[dict[str, Any], list[float]]]:
+    """A row, and each query's time, for every engine over one base."""
+    postings = np.concatenate(list(store.all_postings()))
+    records = Records(store, postings, store.totals().frames)
+    yield _answers(records, asked, build_s)
+    for engine in _engines(records, build_s, folder, ours_only):
+        yield _asked(engine, records, asked)
+
+
+def _engines(records: Records, build_s: float, folder: Path, ours_only: bool) -> Iterator[Engine]:
+    yield engines.ours(records, build_s)
+    yield engines.numpy_scan(records)
+    if ours_only:
+        return
+    bits = 64
+    yield engines.faiss_index(records, "FAISS Flat", lambda f: f.IndexBinaryFlat(bits))
+    yield engines.faiss_flat_of_frames(records)
+    for flips in (1, 2):
+        yield engines.faiss_index(
+            records, f"FAISS Hash, {flips} flips", lambda f, n=flips: _hash(f, bits, n)
+        )
+    yield engines.faiss_index(
+        records, "FAISS MultiHash", lambda f: f.IndexBinaryMultiHash(bits, 4, 16)
+    )
+    yield engines.faiss_index(records, "FAISS IVF", lambda f: _ivf(f, bits, len(records.postings)))
+    if records.frames <= _MOST_FOR_GRAPHS:
+        yield engines.faiss_index(records, "FAISS HNSW", lambda f: _hnsw(f, bits))
+        yield engines.usearch_index(records)
+    file = folder / f"sqlite-{records.frames}.db"
+    file.unlink(missing_ok=True)
+    with engines.sqlite_index(records, file) as engine:
+        yield engine
+    file.unlink()
+
+
+def _hash(faiss: Any, bits: int, flips: int) -> Any:
+    index = faiss.IndexBinaryHash(bits, 24)
+    index.nflip = flips
+    return index
+
+
+def _ivf(faiss: Any, bits: int, count: int) -> Any:
+    lists = max(16, round(4 * count**0.5))
+    quantizer = faiss.IndexBinaryFlat(bits)
+    index = faiss.IndexBinaryIVF(quantizer, bits, lists)
+    index.nprobe = max(4, lists // 100)
+    index.keep = quantizer
+    return index
+
+
+def _hnsw(faiss: Any, bits: int) -> Any:
+    index = faiss.IndexBinaryHNSW(bits, 16)
+    index.hnsw.efSearch = 2 * engines.NEAREST
+    return index
+
+
+def _asked(
+    engine: Engine, records: Records, asked: list[Query]
+) -> tuple[dict[str, Any], list[float]]:
+    each_ms, index_ms, recalled, right, begun_s = [], [], 0, 0, time.monotonic()
+    for number, query in enumerate(asked):
+        found, took_ms, of_index_ms, best = _one(engine, records.store, query)
+        if number < _WARMING and "Flat" not in engine.name and "scan" not in engine.name:
+            continue
+        each_ms.append(took_ms)
+        index_ms.append(of_index_ms)
+        recalled += found
+        right += shows(records.store, query, best)
+        if len(each_ms) >= _SLOW_QUERIES and time.monotonic() - begun_s > _ENOUGH_S:
+            break
+    row = _row(engine, records, each_ms, index_ms=index_ms, recalled=recalled, right=right)
+    return row, each_ms
+
+
+def _one(
+    engine: Engine, store: Store, query: Query
+) -> tuple[bool, float, float, tuple[int, int] | None]:
+    """One query: whether its record was returned, ms in all and in the index, the best record."""
+    batches, index_s, started_s = [], 0.0, time.thread_time()
+    candidates = Candidates(store)
+    candidates.expect(["as_is"], query.levels)
+    search = engine.search(query)
+    while not candidates.is_sure:
+        asked_s = time.thread_time()
+        postings = next(search, None)
+        index_s += time.thread_time() - asked_s
+        if postings is None:
+            break
+        batches.append(postings)
+        candidates.compare([(0, postings)])
+    took_s = time.thread_time() - started_s
+    places = np.concatenate([one["place"] for one in batches]).astype(np.uint64)
+    found = bool(((places & np.uint64((1 << 56) - 1)) == query.place).any())
+    return found, 1000 * took_s, 1000 * index_s, candidates.best
+
+
+def _answers(
+    records: Records, asked: list[Query], build_s: float
+) -> tuple[dict[str, Any], list[float]]:
+    """The whole answer of ``vcdb find`` for the same queries' grids, places and title included."""
+    finder, each_ms, right = Finder(records.store), [], 0
+    for number, query in enumerate(asked):
+        started_s = time.thread_time()
+        answer = finder.find_grid(query.grid, "", 10)
+        if number < _WARMING:
+            continue
+        each_ms.append(1000 * (time.thread_time() - started_s))
+        right += any(match.video_id == query.video_id for match in answer.matches)
+    engine = Engine(
+        "vcdb find, whole answer", lambda _: iter(()), build_s, records.store.totals().bytes
+    )
+    row = _row(engine, records, each_ms, index_ms=[0.0], recalled=right, right=right)
+    return row, each_ms
+
+
+def _row(
+    engine: Engine,
+    records: Records,
+    each_ms: list[float],
+    *,
+    index_ms: list[float],
+    recalled: int,
+    right: int,
+) -> dict[str, Any]:
+    return {
+        "engine": engine.name,
+        "frames": records.frames,
+        "records": len(records.postings),
+        "p50_ms": round(statistics.median(each_ms), 4),
+        "p99_ms": round(float(np.percentile(each_ms, 99)), 4),
+        "index_p50_ms": round(statistics.median(index_ms), 4),
+        "recall": round(recalled / len(each_ms), 4),
+        "right": round(right / len(each_ms), 4),
+        "bytes_per_frame": round(engine.bytes / records.frames, 2),
+        "build_s": round(engine.build_s, 2),
+        "queries": len(each_ms),
+        "threads": 1,
+    }
