@@ -107,6 +107,8 @@ class Answer:
 
     ``probes`` counts the key ranges scanned, ``candidates`` the records they returned.
     ``reason`` says why nothing is claimed; ``more`` counts matches that ``limit`` cut off.
+    ``passed_over`` counts records that were not looked at, because too many share the keys of a
+    very common picture: a better match may be among them.
     """
 
     query: str
@@ -117,6 +119,7 @@ class Answer:
     reason: str | None
     matches: tuple[Match, ...]
     more: int = 0
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,11 @@ def to_json(record: DataclassInstance) -> str:
 
 
 def answer_fields(answer: Answer) -> dict[str, Any]:
-    """An answer as the JSON contract has it: ``more`` only where matches were cut off."""
+    """An answer as the JSON contract has it: ``more`` and ``passed_over`` only where there are."""
     fields = asdict(answer)
-    if not answer.more:
-        del fields["more"]
+    for name in ("more", "passed_over"):
+        if not fields[name]:
+            del fields[name]
     return fields
 
 
@@ -137,6 +138,10 @@ def explanation_text(explanation: Explanation) -> str:
     lines.append(
         f"{answer.probes} probes returned {answer.candidates} records in {answer.took_ms:.1f} ms"
     )
+    if answer.passed_over:
+        lines.append(
+            f"{answer.passed_over} more were passed over: the picture is a very common one"
+        )
     for hypothesis in explanation.hypotheses:
         lines += _hypothesis_lines(hypothesis)
     return "\n".join(lines)

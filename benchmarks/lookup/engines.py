@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lookup.queries import Query
 from vcdb.fingerprint.sketch import sketches_of
+from vcdb.search.finder import MOST_RECORDS
 from vcdb.search.probes import ranges_of, widen
 from vcdb.store.base import Ranges, Store, within
 
@@ -63,7 +64,7 @@ def ours(records: Records, build_s: float) -> Engine:
     def search(query: Query) -> Iterator[Postings]:
         (widening,) = widen(query.levels.values.brightness)
         for start, stop in ((0, 1), (1, 3), (3, 8)):
-            yield store.scan(ranges_of(widening, start, stop), MOST).postings
+            yield store.scan(ranges_of(widening, start, stop), MOST_RECORDS).postings
 
     return Engine("vcdb", search, build_s, store.totals().bytes)
 
@@ -170,9 +171,5 @@ def _asked(base: sqlite3.Connection, ranges: Ranges, dtype: Any) -> Postings:
     marks = ",".join("?" * len(ranges.keys))
     found = base.execute(
         f"SELECT value FROM posting WHERE key IN ({marks}) ORDER BY key", ranges.keys.tolist()
-    ).fetchmany(MOST)
+    ).fetchmany(MOST_RECORDS)
     return within(np.frombuffer(b"".join(row[0] for row in found), dtype), ranges)
-
-
-#: The bound that a search has on the records it looks at.
-MOST = 50_000

@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 
 import vcdb
+from tests.contract.stores import make_video
 from vcdb.content import content_id
 from vcdb.database import Database, default_path
 from vcdb.errors import BaseNotFoundError, QueryError, UsageError
+from vcdb.fingerprint.descriptor import grids_of
+from vcdb.search.finder import Finder
+from vcdb.store.lmdb_store import LmdbStore
 from vcdb.testing import cut_off, scene, shots, with_bars, write_video
 
 FRAMES = 75
@@ -322,3 +326,18 @@ def test_public_names_are_guarded() -> None:
         assert getattr(vcdb, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Databse'"):
         _ = vcdb.Databse  # type: ignore[attr-defined]
+
+
+def test_very_common_pictures_are_bounded_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LmdbStore(tmp_path / "base", create=True) as store:
+        new = make_video(1, 300)
+        store.add(new)
+        grid = grids_of(new.runs.descriptors)[5]
+        whole = Finder(store).find_grid(grid, "", 10)
+        assert whole.passed_over == 0
+        monkeypatch.setattr("vcdb.search.finder.MOST_RECORDS", 1)
+        bounded = Finder(store).find_grid(grid, "", 10)
+    assert bounded.passed_over > 0
+    assert bounded.candidates < whole.candidates

@@ -23,6 +23,7 @@ def answer_of(
     took_ms: float,
     probes: int,
     candidates: int,
+    passed_over: int,
     reason: str,
 ) -> Answer:
     """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
@@ -40,6 +41,7 @@ def answer_of(
         reason=reason if verdict == "not_found" else None,
         matches=tuple(matches[:limit]),
         more=max(0, len(matches) - limit),
+        passed_over=passed_over,
     )
 
 

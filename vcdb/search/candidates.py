@@ -20,7 +20,7 @@ from vcdb.search.evidence import features_of, model, probabilities
 from vcdb.search.moment import distances
 from vcdb.search.verdict import Scored, blank_difference
 from vcdb.store.base import Store
-from vcdb.store.codec import BLOCK_RUNS, unpack_place
+from vcdb.store.codec import BLOCK_RUNS, RUN_BITS, unpack_place
 
 #: A record is looked at when at most this share of its sketch's certain bits differ.
 _SKETCH_SHARE = 0.25
@@ -28,6 +28,8 @@ _SKETCH_SHARE = 0.25
 #: and in all.
 _BLOCKS_PER_HYPOTHESIS = 8
 _BLOCKS_AT_A_TIME = 16
+#: Of the records that are near enough, so many of the nearest are looked at.
+_MOST_RECORDS = 2000
 #: Blocks that are farther by no more than this share than the nearest are compared with it.
 _AS_NEAR = 0.06
 #: Blocks to either side of the best one that are compared as well, while their edge towards it
@@ -122,16 +124,25 @@ class Candidates:
         turned = (postings["sketch"].astype(np.uint64) ^ self._sketches[hypothesis]) & certain
         share = np.bitwise_count(turned) / max(1, int(np.bitwise_count(certain)[0]))
         near = np.flatnonzero(share <= _SKETCH_SHARE)
+        if len(near) > _MOST_RECORDS:
+            near = near[np.argpartition(share[near], _MOST_RECORDS)[:_MOST_RECORDS]]
         near = near[np.argsort(share[near], kind="stable")]
         place = unpack_place(postings["place"][near])
-        numbers = (place.run // BLOCK_RUNS).tolist()
-        shares: dict[_Block, float] = {}
-        for one, video_id, number in zip(
-            share[near].tolist(), place.video_id.tolist(), numbers, strict=True
-        ):
-            shares.setdefault(_Block(hypothesis, video_id, number), one)
-        every = ((one, block) for block, one in shares.items() if block not in self._compared)
-        return list(islice(every, _BLOCKS_PER_HYPOTHESIS))
+        numbers = place.run // BLOCK_RUNS
+        # Each block once, with its best record.
+        _, first = np.unique(
+            place.video_id.astype(np.uint64) << np.uint64(RUN_BITS) | numbers, return_index=True
+        )
+        first = np.sort(first)
+        blocks = zip(
+            share[near[first]].tolist(),
+            place.video_id[first].tolist(),
+            numbers[first].tolist(),
+            strict=True,
+        )
+        every = ((one, _Block(hypothesis, video_id, number)) for one, video_id, number in blocks)
+        fresh = (pair for pair in every if pair[1] not in self._compared)
+        return list(islice(fresh, _BLOCKS_PER_HYPOTHESIS))
 
     def _compare(self, blocks: list[_Block]) -> None:
         """Compare those of the blocks that are there, all at once."""

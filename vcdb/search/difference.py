@@ -9,6 +9,7 @@ frames share large black areas, which make medians meet.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -122,9 +123,13 @@ def _colour(query: Floats, stored: Floats) -> Floats:
 
 def row_means(values: Floats) -> Floats:
     """Means of rows; a product is the fastest way to many short sums."""
-    count = values.shape[1]
-    mean: Floats = values @ np.full(count, 1 / count, np.float32)
+    mean: Floats = values @ _equal_parts(values.shape[1])
     return mean
+
+
+@cache
+def _equal_parts(count: int) -> Floats:
+    return np.full(count, 1 / count, np.float32)
 
 
 def _standardised(values: Floats) -> Floats:
@@ -153,5 +158,5 @@ def _fit(x: Floats, y: Floats, chosen: Floats) -> tuple[Floats, Floats]:
 def _mean_of_smallest(residual: Floats, kept: int) -> Floats:
     """Means of the ``kept`` smallest of each row."""
     ascending = np.sort(residual, axis=1)
-    mean: Floats = ascending[:, :kept] @ np.full(kept, 1 / kept, np.float32)
+    mean: Floats = ascending[:, :kept] @ _equal_parts(kept)
     return mean

@@ -35,6 +35,8 @@ _FIRST_RUNGS = 1
 _NEXT_RUNGS = 3
 _LAST_RUNGS = 8
 _FURTHER_RUNGS = 2
+#: Records looked at under the keys of one scan; more share only the keys of very common pictures.
+MOST_RECORDS = 20_000
 REASON_PLAIN = "too little detail in the picture"
 REASON_NOTHING = "no record close enough"
 
@@ -82,6 +84,7 @@ class Finder:
             took_ms=(time.perf_counter() - started) * 1000,
             probes=search.probes,
             candidates=search.candidates,
+            passed_over=search.passed_over,
             reason=REASON_NOTHING if search.has_detail else REASON_PLAIN,
         )
 
@@ -96,6 +99,7 @@ class _Search:
         self._widenings: list[Widening] = []
         self.probes = 0
         self.candidates = 0
+        self.passed_over = 0
 
     @property
     def has_detail(self) -> bool:
@@ -166,7 +170,8 @@ class _Search:
         postings = []
         for number, (start, stop) in rungs_of.items():
             ranges = ranges_of(self._widenings[number], start, stop)
-            found = self._store.scan(ranges).postings
+            found, passed_over = self._store.scan(ranges, MOST_RECORDS)
+            self.passed_over += passed_over
             self.probes += len(ranges.keys)
             self.candidates += len(found)
             postings.append((number, found))

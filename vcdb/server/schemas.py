@@ -119,6 +119,7 @@ class Answer(BaseModel):
     note: str | None
     matches: list[Match]
     more: int | None = None
+    passed_over: int | None = None
     query_picture: str | None = None
     query_grid: list[list[Cell]] | None = None
     fingerprint: str | None = None

@@ -127,11 +127,14 @@ def decode_block(data: bytes | memoryview) -> RunTable:
         us_steps = frame_us * frame_steps + _from_planes(us, ">i8").astype(np.int64)
     except (zstandard.ZstdError, struct.error, ValueError) as error:
         raise CorruptStoreError(f"a block of runs cannot be read ({error})") from error
-    rows = np.cumsum(columns.reshape(2 + CODES, count), axis=1, dtype=np.uint8)
+    steps = np.ascontiguousarray(columns.reshape(2 + CODES, count).T)
+    rows = np.add.accumulate(steps, axis=0, dtype=np.uint8)
     return RunTable(
         (first_frame + np.concatenate([[0], np.cumsum(frame_steps)])).astype(np.uint32),
         first_us + np.concatenate([[0], np.cumsum(us_steps)]),
-        Descriptors(np.ascontiguousarray(rows[2:].T).view(np.int8), rows[0], rows[1]),
+        Descriptors(
+            np.ascontiguousarray(rows[:, 2:]).view(np.int8), rows[:, 0].copy(), rows[:, 1].copy()
+        ),
     )
 
 

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError
-from vcdb.store.base import Ranges, Scanned, shares, within
+from vcdb.store.base import Ranges, Scanned, shares
 from vcdb.store.codec import KEY_BYTES, POSTING, VALUE, in_order, unpack_place
 
 #: Keys as they lie in a segment: in the order of bytes of most machines, so that they are searched
 #: where they lie.
 _KEY = np.dtype("<u4")
+#: The low bits of the hash are its first byte.
+_RAW = np.dtype((np.void, VALUE.itemsize))
 _RECORD_BYTES = KEY_BYTES + VALUE.itemsize
 #: A segment is merged with all smaller ones unless it is so many times larger than they together.
 _MUCH_LARGER = 2
@@ -72,19 +74,24 @@ def size_of(data: bytes | memoryview) -> int:
 
 
 class _Hits(NamedTuple):
-    """Where the keys of some ranges lie in one segment: row ``first`` to ``last``, excluded."""
+    """Where keys of some ranges lie in one segment.
+
+    ``probe``: (m,), numbers of those ranges; ``first``, ``last``: rows, the latter excluded.
+    """
 
     segment: Segment
+    probe: NDArray[np.intp]
     first: NDArray[np.intp]
     last: NDArray[np.intp]
 
 
 def _hits(segment: Segment, keys: NDArray[np.uint32]) -> _Hits | None:
     first = segment.keys.searchsorted(keys)
-    there = segment.keys.take(first, mode="clip") == keys
-    if not there.any():
+    probe = np.flatnonzero(segment.keys.take(first, mode="clip") == keys)
+    if not len(probe):
         return None
-    return _Hits(segment, first[there], segment.keys.searchsorted(keys[there], "right"))
+    last = segment.keys.searchsorted(keys[probe], "right")
+    return _Hits(segment, probe, first[probe], last)
 
 
 def scan(segments: Sequence[Segment], ranges: Ranges, most: int | None = None) -> Scanned:
@@ -95,9 +102,9 @@ def scan(segments: Sequence[Segment], ranges: Ranges, most: int | None = None) -
     passed_over = 0
     if most is not None:
         found, passed_over = _at_most(found, most)
-    parts = [_gathered(hits) for hits in found]
+    parts = [_within(hits, ranges) for hits in found]
     postings = parts[0] if len(parts) == 1 else in_order(np.concatenate(parts))
-    return Scanned(within(postings, ranges), passed_over)
+    return Scanned(postings, passed_over)
 
 
 def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
@@ -113,11 +120,18 @@ def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
     return limited, passed_over
 
 
-def _gathered(hits: _Hits) -> NDArray[np.void]:
+def _within(hits: _Hits, ranges: Ranges) -> NDArray[np.void]:
+    """The hits' postings whose low bits are in range."""
+    # As mere bytes they are put together many times faster.
+    raw = hits.segment.values.view(_RAW)
     spans = zip(hits.first.tolist(), hits.last.tolist(), strict=True)
-    values = np.concatenate([hits.segment.values[a:b] for a, b in spans])
+    values = np.concatenate([raw[first:last] for first, last in spans])
+    probe = np.repeat(hits.probe, hits.last - hits.first)
+    low = values.view(np.uint8)[:: _RAW.itemsize]
+    kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
+    values, probe = values[kept].view(VALUE), probe[kept]
     postings = np.empty(len(values), POSTING)
-    postings["key"] = np.repeat(hits.segment.keys[hits.first], hits.last - hits.first)
+    postings["key"] = ranges.keys[probe]
     for name in VALUE.fields or ():
         postings[name] = values[name]
     return postings
