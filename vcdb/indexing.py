@@ -18,7 +18,7 @@ import numpy as np
 from vcdb.errors import DecodeError
 from vcdb.fingerprint.bands import single_threaded
 from vcdb.fingerprint.geometry import geometry
-from vcdb.fingerprint.grid import Cells, GridPlan
+from vcdb.fingerprint.grid import GridPlan, PlaneSums
 from vcdb.fingerprint.runs import RunBuilder, RunTable, join
 from vcdb.media.area import Area
 from vcdb.media.bars import find_area
@@ -203,12 +203,12 @@ def _index(
 
 
 class _Batch:
-    """Gathers frames' plane means and turns full batches into runs."""
+    """Gathers what the grids of frames need and turns full batches into runs."""
 
     def __init__(self, area: Area) -> None:
         self._area = area
         self._plan: GridPlan | None = None
-        self._means: list[Cells] = []
+        self._sums: list[PlaneSums] = []
         self._numbers: list[int] = []
         self._at_us: list[int] = []
         self._builder = RunBuilder()
@@ -223,9 +223,9 @@ class _Batch:
         if self._plan is None or not self._plan.fits(frame):
             self._flush()
             self._plan = GridPlan(frame, geometry(frame.aspect, self._area))
-        self._means.append(self._plan.means(frame))
+        self._sums.append(self._plan.sums(frame))
         self._note(frame.index, round(frame.at_s * _US))
-        if len(self._means) >= BATCH_FRAMES:
+        if len(self._sums) >= BATCH_FRAMES:
             self._flush()
 
     def _note(self, number: int, at_us: int) -> None:
@@ -248,9 +248,9 @@ class _Batch:
         return self._builder.finish(self._last_number + 1 + max(0, unread), end_us)
 
     def _flush(self) -> None:
-        if self._plan is None or not self._means:
+        if self._plan is None or not self._sums:
             return
-        grids = self._plan.to_rgb(np.stack(self._means))
+        grids = self._plan.grids(self._sums)
         numbers = np.array(self._numbers, np.uint32)
         self._builder.add(grids, numbers, np.array(self._at_us, np.int64))
-        self._means, self._numbers, self._at_us = [], [], []
+        self._sums, self._numbers, self._at_us = [], [], []

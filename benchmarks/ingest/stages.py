@@ -50,8 +50,8 @@ def main(path: str) -> None:
     for owner, name, stage in (
         (indexing, "_open", "open"),
         (indexing, "_area", "bars"),
-        (GridPlan, "means", "reduce"),
-        (GridPlan, "to_rgb", "fingerprint"),
+        (GridPlan, "sums", "reduce"),
+        (GridPlan, "grids", "fingerprint"),
         (RunBuilder, "add", "fingerprint"),
         (RunBuilder, "finish", "fingerprint"),
         (Database, "store_indexed", "write"),

@@ -232,14 +232,14 @@ def test_a_plan_serves_all_frames_of_its_kind(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     write_video(path, shots(1, 12))
     with open_video(path) as reader:
-        plan, means, single = None, [], []
+        plan, sums, single = None, [], []
         for frame in reader.frames():
             plan = plan or GridPlan(frame, geometry(frame.aspect))
             assert plan.fits(frame)
-            means.append(plan.means(frame))
+            sums.append(plan.sums(frame))
             single.append(frame_grid(frame, geometry(frame.aspect)))
     assert plan is not None
-    np.testing.assert_array_equal(plan.to_rgb(np.stack(means)), np.stack(single))
+    np.testing.assert_array_equal(plan.grids(sums), np.stack(single))
 
 
 SAME_PICTURE = [

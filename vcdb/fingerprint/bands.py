@@ -1,7 +1,8 @@
-"""Means over cells of one plane of a frame, by sums over bands of rows.
+"""Means over cells of planes of a frame, by sums over bands of rows, then of columns.
 
-Whole rows are summed in one sweep through memory, which is what the time goes into; rows and
-columns on which an edge of a cell falls are weighted by the share that lies inside.
+Whole rows are summed in one sweep through memory; a row or column on which an edge of a cell falls
+is a band of its own. Weighting by the share of a band that lies in a cell comes last, for many
+frames at once.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from vcdb.media.frame import Plane
 
 Floats = npt.NDArray[np.float32]
 
-# Above 2^18 multiplications OpenBLAS wakes threads, which cost far more than they save here.
-_PRODUCT_SIZE = 1 << 17
-
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
@@ -36,11 +34,10 @@ def single_threaded() -> Iterator[None]:
 class Axis:
     """Cells along one axis of a plane.
 
-    ``first`` is the first cell that is there, ``count`` the number of them, ``start`` and ``stop``
-    bound the samples they cover. ``dense`` (count × length) has each sample's share in each cell's
-    mean. The same in short: ``bands`` are the cells' whole samples as (start, stop),
-    ``edge_samples`` the samples that lie in a cell only in part, and a cell's mean is its row of
-    ``weights`` times [sums over all bands, edge samples].
+    ``first`` is the first cell that is there, ``count`` the number of them. The samples ``start``
+    to ``stop`` that they cover are cut into bands, in each of which all samples have the same share
+    in every cell: ``begins`` has the first sample of each band, counted from ``start``. A cell's
+    mean is its row of ``weights`` (count × bands) times the sums over the bands.
     """
 
     def __init__(
@@ -62,21 +59,14 @@ class Axis:
             stop = min(min(edges[cell + 1], high) / step, float(length))
             cover[row] = np.minimum(sample + 1, stop) - np.maximum(sample, start)
         cover = np.clip(cover, 0.0, 1.0)
-        whole = cover > 1.0 - 1e-9
-        partial = np.where(whole, 0.0, cover)
-        self.start, self.stop = _span(np.asarray(cover.any(axis=0)))
-        self.bands = [_span(row) for row in whole]
-        self.edge_samples = np.flatnonzero(partial.any(axis=0))
-        total = cover.sum(axis=1, keepdims=True)
-        self.dense: Floats = (cover / total).astype(np.float32)
-        short = np.hstack((np.eye(self.count), partial[:, self.edge_samples]))
-        self.weights: Floats = (short / total).astype(np.float32)
-
-
-def _span(chosen: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """(start, stop) of the samples that are set; they are consecutive. (0, 0) for none."""
-    samples = np.flatnonzero(chosen)
-    return (int(samples[0]), int(samples[-1]) + 1) if len(samples) else (0, 0)
+        cover[cover > 1.0 - 1e-9] = 1.0
+        covered = np.flatnonzero(cover.any(axis=0))
+        self.start, self.stop = (int(covered[0]), int(covered[-1]) + 1) if present else (0, 1)
+        used = cover[:, self.start : self.stop]
+        changes = (used[:, 1:] != used[:, :-1]).any(axis=0)
+        self.begins = np.concatenate(([0], np.flatnonzero(changes) + 1))
+        total = used.sum(axis=1, keepdims=True)
+        self.weights: Floats = (used[:, self.begins] / total).astype(np.float32)
 
 
 class Bands:
@@ -84,37 +74,41 @@ class Bands:
 
     def __init__(self, rows: Axis, columns: Axis, planes: int) -> None:
         self.rows, self.columns = rows, columns
+        stops = np.append(rows.begins[1:], rows.stop - rows.start)
+        wide = stops - rows.begins > 1
+        # Bands of several rows come first, so that the others can be copied in one go.
+        self._order = np.argsort(~wide, kind="stable")
+        self._single_rows = rows.start + rows.begins[~wide]
+        count = int(wide.sum())
+        slices = [
+            slice(rows.start + int(begin), rows.start + int(stop))
+            for begin, stop in zip(rows.begins[wide], stops[wide], strict=True)
+        ]
+        self._used = slice(columns.start, columns.stop)
         width = columns.stop - columns.start
-        self._lines = np.zeros((planes, rows.weights.shape[1], width), np.float32)
-        self._columns = slice(columns.start, columns.stop)
+        self._lines = np.zeros((planes, len(stops), width), np.float32)
         # Views made once: thousands of frames are short of them.
         self._sums = [
-            [
-                (slice(start, stop), lines[band : band + 1])
-                for band, (start, stop) in enumerate(rows.bands)
-                if stop > start
-            ]
+            [(chosen, lines[band : band + 1]) for band, chosen in enumerate(slices)]
             for lines in self._lines
         ]
-        self._edges = [lines[rows.count :] for lines in self._lines]
-        self._across = np.ascontiguousarray(columns.dense[:, columns.start : columns.stop].T)
-        self._chunk = max(1, _PRODUCT_SIZE // max(1, self._across.size))
+        self._singles = [lines[count:] for lines in self._lines]
 
-    def __call__(self, planes: Sequence[Plane]) -> Floats:
-        """Means over the cells that are there, shape (planes, rows, columns)."""
-        for plane, sums, edges in zip(planes, self._sums, self._edges, strict=True):
-            used = plane[:, self._columns]
+    def sums(self, planes: Sequence[Plane]) -> Floats:
+        """Sums over the bands of one frame's planes, shape (planes, row bands, column bands)."""
+        for plane, sums, singles in zip(planes, self._sums, self._singles, strict=True):
+            used = plane[:, self._used]
             for rows, line in sums:
                 cv2.reduce(used[rows], 0, cv2.REDUCE_SUM, line, cv2.CV_32F)
-            edges[:] = used[self.rows.edge_samples]
-        cells: Floats = np.matmul(self.rows.weights, self._sum_across(), dtype=np.float32)
-        return cells
+            singles[:] = used[self._single_rows]
+        across: Floats = np.add.reduceat(self._lines, self.columns.begins, axis=2)
+        return across
 
-    def _sum_across(self) -> Floats:
-        """Weighted sums over the columns of each cell, shape (planes, lines, columns)."""
-        flat = self._lines.reshape(-1, self._lines.shape[2])
-        parts = [
-            flat[start : start + self._chunk] @ self._across
-            for start in range(0, len(flat), self._chunk)
-        ]
-        return np.concatenate(parts).reshape(*self._lines.shape[:2], -1)
+    def means(self, sums: Floats) -> Floats:
+        """Means over the cells that are there, shape (n, planes, rows, columns), of n frames.
+
+        ``sums``: of n frames as ``sums`` gave them, stacked.
+        """
+        down: Floats = self.rows.weights[:, self._order]
+        cells: Floats = np.matmul(np.matmul(down, sums), self.columns.weights.T, dtype=np.float32)
+        return cells

@@ -25,14 +25,15 @@ from vcdb.media.colour import linear_step, to_sdr
 from vcdb.media.frame import Frame, Plane
 
 Cells = npt.NDArray[np.float32]
-Sums = npt.NDArray[np.float64]
+#: Of one frame: sums over bands, an array for each group of planes of equal size.
+PlaneSums = list[npt.NDArray[np.float32]]
 
 
 class GridPlan:
     """Everything precomputed to reduce frames of one size and colour by one geometry.
 
-    ``means`` is cheap and made per frame; ``to_rgb`` turns many frames' means at once. A plan
-    holds work buffers: use it from one thread.
+    ``sums`` is cheap and made per frame; ``grids`` turns many frames' sums into grids at once. A
+    plan holds work buffers: use it from one thread.
     """
 
     def __init__(self, frame: Frame, where: Geometry) -> None:
@@ -41,8 +42,7 @@ class GridPlan:
         self._colour = frame.colour
         self._quarter_turns = frame.rotation_deg // 90
         x_edges, y_edges, area = _coded(where, frame.rotation_deg)
-        shape = (3, len(y_edges) - 1, len(x_edges) - 1)
-        self._missing = np.full(shape, np.nan, np.float32)
+        self._shape = (3, len(y_edges) - 1, len(x_edges) - 1)
         self._groups: list[tuple[slice, Bands]] = []
         for group in _alike(frame.planes):
             height, width = frame.planes[group.start].shape
@@ -55,21 +55,14 @@ class GridPlan:
         """Whether the plan was made for frames like this one."""
         return _plan_key(frame) == self._key
 
-    def means(self, frame: Frame) -> Cells:
-        """Plane means of one frame, shape (3, rows, columns) as coded, NaN where missing."""
-        out = self._missing.copy()
-        for group, bands in self._groups:
-            top, left = bands.rows.first, bands.columns.first
-            bottom, right = top + bands.rows.count, left + bands.columns.count
-            out[group, top:bottom, left:right] = bands(frame.planes[group])
-        if len(frame.planes) == 1:
-            out[1:] = out[0]
-        return out
+    def sums(self, frame: Frame) -> PlaneSums:
+        """What ``grids`` needs of one frame."""
+        return [bands.sums(frame.planes[group]) for group, bands in self._groups]
 
-    def to_rgb(self, means: Cells) -> Cells:
-        """Grids (n, 7, 11, 3), RGB 0..255, of the stacked ``means`` (n, 3, rows, columns)."""
+    def grids(self, frames: Sequence[PlaneSums]) -> Cells:
+        """Grids (n, 7, 11, 3), RGB 0..255, NaN where missing, of the n frames' sums."""
         matrix, offset = linear_step(self._colour)
-        planes_last = np.moveaxis(means, 1, -1)
+        planes_last = np.moveaxis(self._means(frames), 1, -1)
         rgb = planes_last @ matrix.T.astype(np.float32) + offset.astype(np.float32)
         rgb = np.clip(to_sdr(rgb, self._colour.transfer), 0.0, 255.0)
         rgb = np.rot90(rgb, -self._quarter_turns, axes=(1, 2))
@@ -77,9 +70,21 @@ class GridPlan:
             rgb = rgb[:, :, ::-1]
         return np.ascontiguousarray(rgb, np.float32)
 
+    def _means(self, frames: Sequence[PlaneSums]) -> Cells:
+        """Plane means, shape (n, 3, rows, columns) as coded, NaN where missing."""
+        out = np.full((len(frames), *self._shape), np.nan, np.float32)
+        for number, (group, bands) in enumerate(self._groups):
+            top, left = bands.rows.first, bands.columns.first
+            bottom, right = top + bands.rows.count, left + bands.columns.count
+            sums = np.stack([frame[number] for frame in frames])
+            out[:, group, top:bottom, left:right] = bands.means(sums)
+        if self._groups[-1][0].stop == 1:
+            out[:, 1:] = out[:, :1]
+        return out
+
     def __call__(self, frame: Frame) -> Cells:
         """Grid of one frame, shape (7, 11, 3), RGB 0..255, NaN where missing."""
-        grid: Cells = self.to_rgb(self.means(frame)[None])[0]
+        grid: Cells = self.grids([self.sums(frame)])[0]
         return grid
 
 
