@@ -7,15 +7,14 @@ either case its inner edge must be straight and sharp: line by line, the picture
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vcdb.media.area import FULL, Area
+from vcdb.media.moments import Samples
 
-Luma = npt.NDArray[np.uint8]
 Shares = npt.NDArray[np.float64]
 
 MIN_BAR = 0.015
@@ -25,6 +24,7 @@ _LIT_LEVEL = 32
 _BRIGHT_SHARE = 0.15
 _LIT_MOMENTS = 0.15
 _BAR_LIT_MAX = 0.12
+_NO_BAR_LIT = 0.5
 _EDGE_DEPTH = 0.02
 _MIN_LEFT = 0.2
 _SYMMETRY = 0.015
@@ -40,25 +40,32 @@ _ACROSS_SAMPLES = 480
 _LINES_AT_A_TIME = 64
 
 
-def find_area(luma_samples: Iterable[Luma]) -> Area:
+def find_area(samples: Samples) -> Area:
     """The picture inside the black bars of a video.
 
-    ``luma_samples``: (rows, columns) uint8, full range (black 0), as displayed, from moments
+    ``samples``: (rows, columns) uint8, full range (black 0), as displayed, from moments
     spread over the video. Moments too dark to tell are passed over; without any bright one the
     answer is FULL. A line belongs to a bar where hardly a pixel is lit in more than 15 % of the
     bright moments, so subtitles and a small logo inside a bar do not hide it. Bars are expected
-    in pairs of equal width; a lone one, or few moments, need stronger evidence.
+    in pairs of equal width; a lone one, or few moments, need stronger evidence. Once the outermost
+    lines are lit in so many moments that the rest cannot change that, no more are asked for.
     """
-    bright = [luma for luma in luma_samples if (luma > _LIT_LEVEL).mean() >= _BRIGHT_SHARE]
-    if not bright:
+    lit_counts: dict[tuple[int, ...], npt.NDArray[np.uint16]] = {}
+    moments: Counter[tuple[int, ...]] = Counter()
+    for luma in samples.pictures:
+        lit_here = luma > _LIT_LEVEL
+        if lit_here.mean() < _BRIGHT_SHARE:
+            continue
+        moments[luma.shape] += 1
+        lit_count = lit_counts.setdefault(luma.shape, np.zeros(luma.shape, np.uint16))
+        lit_count += lit_here
+        if _reaches_edges(lit_count > _LIT_MOMENTS * samples.most):
+            return FULL
+    if not moments:
         return FULL
-    shape = Counter(luma.shape for luma in bright).most_common(1)[0][0]
-    moments = [luma for luma in bright if luma.shape == shape]
-    lit_count = np.zeros(shape, np.uint16)
-    for luma in moments:
-        lit_count += luma > _LIT_LEVEL
-    lit = lit_count > _LIT_MOMENTS * len(moments)
-    many = len(moments) >= _MANY_MOMENTS
+    shape, count = moments.most_common(1)[0]
+    lit = lit_counts[shape] > _LIT_MOMENTS * count
+    many = count >= _MANY_MOMENTS
     left, right = _picture_span(lit.mean(axis=0), many)
     top, bottom = _picture_span(lit[:, left:right].mean(axis=1), many)
     left, right = _picture_span(lit[top:bottom].mean(axis=0), many)
@@ -66,6 +73,11 @@ def find_area(luma_samples: Iterable[Luma]) -> Area:
         return FULL
     rows, columns = shape
     return Area(left / columns, top / rows, right / columns, bottom / rows)
+
+
+def _reaches_edges(lit: npt.NDArray[np.bool_]) -> bool:
+    """Whether the outermost line on each side is lit beyond what a bar, or any doubt, allows."""
+    return all(line.mean() > _NO_BAR_LIT for line in (lit[0], lit[-1], lit[:, 0], lit[:, -1]))
 
 
 def _picture_span(shares: Shares, many: bool) -> tuple[int, int]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from vcdb.media.frame import Frame
 
 Luma = npt.NDArray[np.uint8]
+
+
+class Samples(NamedTuple):
+    """Small pictures of a video, each made when it is asked for, and how many there are at most."""
+
+    pictures: Iterable[Luma]
+    most: int
 
 
 def small_luma(frame: Frame, most_rows: int) -> Luma:
@@ -18,6 +28,13 @@ def small_luma(frame: Frame, most_rows: int) -> Luma:
     """
     luma = frame.luma(-(-frame.height // most_rows))
     return np.ascontiguousarray(np.rot90(luma, -(frame.rotation_deg // 90)))
+
+
+def spread(stamps: Sequence[int]) -> list[int]:
+    """The stamps in an order in which the first few already lie all over the video."""
+    bits = len(stamps).bit_length()
+    order = sorted(range(len(stamps)), key=lambda k: f"{k:0{bits}b}"[::-1])
+    return [stamps[k] for k in order]
 
 
 class Moments:

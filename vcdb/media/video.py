@@ -7,7 +7,7 @@ afterwards what was wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
@@ -27,7 +27,7 @@ from vcdb.media import container as low
 from vcdb.media.clock import Clock
 from vcdb.media.display import displayed
 from vcdb.media.frame import Frame, Part, VideoInfo, displayed_size
-from vcdb.media.moments import Moments, small_luma
+from vcdb.media.moments import Luma, Moments, Samples, small_luma, spread
 from vcdb.media.pixels import read_planes
 from vcdb.media.report import Report
 from vcdb.media.sampling import Numbering, Sampling, Ticks, skipped_frames
@@ -184,21 +184,24 @@ class VideoReader:
         start, stop = (round(self._origin_pts + at_s / float(tick)) for at_s in (start_s, stop_s))
         return Part(start if start_s > 0 else None, stop)
 
-    def sample(self, count: int) -> list[npt.NDArray[np.uint8]]:
+    def sample(self, count: int) -> Samples:
         """Luma of up to ``count`` key frames spread over the file, for finding bars.
 
         (rows, columns) uint8 arrays, full range, in displayed orientation (sample aspect not
-        applied), at most 720 rows: of larger pictures every second or n-th sample. Short files
-        give fewer, so that this stays cheap beside a full pass; so do files with few key frames.
-        A file that cannot be sought in is read through once, decoding its key frames only. Later
-        passes are not affected.
+        applied), at most 720 rows: of larger pictures every second or n-th sample. They are decoded
+        as they are asked for, the first few from all over the file. Short files give fewer, so that
+        this stays cheap beside a full pass; so do files with few key frames. A file that cannot be
+        sought in is read through once, decoding its key frames only. Later passes are not affected.
         """
         estimate = self.info.frames_estimate or 0
         count = min(count, max(_SAMPLE_AT_LEAST, estimate // _SAMPLE_EVERY_FRAMES))
         stamps = self._stamps(2 * count)[1::2]
         if not stamps or self._key_packet_at(stamps[-1]) is None:
-            return self._sample_in_one_pass(count)
-        pictures = []
+            pictures = self._sample_in_one_pass(count)
+            return Samples(pictures, len(pictures))
+        return Samples(self._key_pictures(spread(stamps)), count)
+
+    def _key_pictures(self, stamps: Iterable[int]) -> Iterator[Luma]:
         seen: set[int | None] = set()
         for stamp in stamps:
             packet = self._key_packet_at(stamp)
@@ -207,10 +210,9 @@ class VideoReader:
             seen.add(packet.pts)
             decoded = self._decode_alone(packet)
             if decoded is not None:
-                pictures.append(small_luma(self._frame(decoded, 0, 0.0), _SAMPLE_ROWS))
-        return pictures
+                yield small_luma(self._frame(decoded, 0, 0.0), _SAMPLE_ROWS)
 
-    def _sample_in_one_pass(self, count: int) -> list[npt.NDArray[np.uint8]]:
+    def _sample_in_one_pass(self, count: int) -> list[Luma]:
         moments = Moments(2 * count, _SAMPLE_ROWS)
         with VideoReader(self._path, sample="key") as reader:
             for frame in reader.frames():
