@@ -83,7 +83,7 @@ def describe(grids: Floats) -> Descriptors:
     All 32 chosen cells must be there.
     """
     cells = grids.reshape(len(grids), CELLS, 3)
-    brightness = cells.mean(axis=2)
+    brightness = _brightness(cells)
     chosen = brightness[:, CHOSEN]
     mean = chosen.mean(axis=1)
     spread = np.maximum(chosen.std(axis=1), _LOWEST_DEVIATION) / _LOWEST_DEVIATION
@@ -109,6 +109,12 @@ def codes_of(values: Values, deviation: Floats) -> NDArray[np.int8]:
     )
     codes = np.clip(steps, -_MAX_CODE, _MAX_CODE)
     return np.where(np.isnan(steps), MISSING, codes).astype(np.int8)
+
+
+def _brightness(cells: Floats) -> Floats:
+    """Mean of RGB in the last axis; several times faster than numpy's mean over three."""
+    mean: Floats = (cells[..., 0] + cells[..., 1] + cells[..., 2]) / 3
+    return mean
 
 
 def opponents(
@@ -169,7 +175,7 @@ def levels_of(descriptors: Descriptors) -> Levels:
 def levels_of_grids(grids: Floats) -> Levels:
     """The same straight from grids (as in :func:`describe`), not rounded to codes: for queries."""
     cells = grids.reshape(len(grids), CELLS, 3)
-    brightness = cells.mean(axis=2)
+    brightness = _brightness(cells)
     chosen = brightness[:, CHOSEN]
     mean = chosen.mean(axis=1)
     deviation = np.maximum(chosen.std(axis=1), _LOWEST_DEVIATION)
