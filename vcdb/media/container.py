@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -130,14 +130,14 @@ def prepare(container: InputContainer, stream: VideoStream, threads: int) -> Non
         stream.codec_context.thread_type = "AUTO"
 
 
-def skip_deblocking(stream: VideoStream, frames: Literal["noref", "all"]) -> None:
-    """Leave out the deblocking in ``all`` frames or those that no other one refers to.
+def skip_deblocking(stream: VideoStream) -> None:
+    """Leave out the deblocking in frames that no other one refers to.
 
     Of H.264 and HEVC, the latter with its sample adaptive offset: other decoders have no such
     choice. Takes effect if called before the first packet is decoded.
     """
     if stream.codec_context.name in ("h264", "hevc"):
-        stream.codec_context.options = {"skip_loop_filter": frames}
+        stream.codec_context.options = {"skip_loop_filter": "noref"}
 
 
 def packets(
@@ -185,6 +185,32 @@ def decode(stream: VideoStream, packet: Packet[Any] | None, report: Report) -> l
     except DecoderError:
         report.damaged_packets += bool(packet and packet.size)
         return []
+
+
+class Opened:
+    """An open file and its video stream on their way: packets, and the frames that they give.
+
+    ``decoded`` are frames that are out already; ``frames`` begins with them.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.container = container
+        self.stream = stream
+        self.report = Report()
+        self.packets = packets(container, stream, self.report)
+        self.decoded: list[VideoFrame] = []
+
+    def decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
+        """Frames that come out for one packet (None: the end); a damaged one is counted."""
+        return decode(self.stream, packet, self.report)
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """All frames from here on."""
+        first, self.decoded = self.decoded, []
+        yield from first
+        del first
+        for packet in self.packets:
+            yield from decode(self.stream, packet, self.report)
 
 
 def frame_rate(stream: VideoStream) -> float:

@@ -96,14 +96,20 @@ class VideoReader:
         self._exact = exact
         self._report = Report()
         self._first_pts: int | None = None
-        self._container = low.open_container(self._path)
+        #: What is open for seeking, and the pass that was begun to learn of the first frame.
+        self._sought: low.Opened | None = None
+        self._begun: low.Opened | None = None
+        container = low.open_container(self._path)
         try:
-            self._stream, self._remarks = low.pick_stream(self._container, self._path)
-            first = self._first_frame()
+            stream, self._remarks = low.pick_stream(container, self._path)
+            self._stream_index = stream.index
+            self._tick = stream.time_base
+            self._begun = self._prepared(container, stream)
+            first = self._first_frame(self._begun)
             self._origin_pts = first.pts
-            self.info = self._describe(first)
+            self.info = self._describe(container, stream, first)
         except BaseException:
-            self._container.close()
+            container.close()
             raise
 
     def __enter__(self) -> Self:
@@ -119,7 +125,10 @@ class VideoReader:
 
     def close(self) -> None:
         """Release the file."""
-        self._container.close()
+        for opened in (self._sought, self._begun):
+            if opened is not None:
+                opened.container.close()
+        self._sought = self._begun = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -147,16 +156,15 @@ class VideoReader:
         ``part``: only the frames of that part of the file, numbered from 0 within it, at times
         counted from the first frame of the whole file.
         """
-        self._report = Report(claimed_s=self.info.duration_s)
-        with low.open_container(self._path) as container:
-            stream = container.streams[self._stream.index]
-            assert isinstance(stream, VideoStream)
-            low.prepare(container, stream, self._threads)
-            if not self._exact and self.info.coded_height_px >= _COARSE_FROM_ROWS:
-                low.skip_deblocking(stream, "noref")
-            if part is not None and part.start_pts is not None:
-                low.seek_key(container, stream, part.start_pts)
-            yield from self._timed(self._numbered(container, stream, part), stream)
+        start_pts = part.start_pts if part is not None else None
+        opened = self._take_begun() if start_pts is None and self._sampling == "all" else None
+        opened = opened or self._open()
+        self._report = opened.report
+        self._report.claimed_s = self.info.duration_s
+        with opened.container:
+            if start_pts is not None:
+                low.seek_key(opened.container, opened.stream, start_pts)
+            yield from self._timed(self._numbered(opened, part))
         if part is None or part.stop_pts is None:
             reaches_end = self._report.ends_early and self._others_reach_end()
             self._report.finish(rest_reaches_end=reaches_end)
@@ -178,7 +186,7 @@ class VideoReader:
 
         The whole where the file carries no presentation times.
         """
-        tick = self._stream.time_base
+        tick = self._tick
         if self._origin_pts is None or not tick:
             return Part()
         start, stop = (round(self._origin_pts + at_s / float(tick)) for at_s in (start_s, stop_s))
@@ -195,6 +203,9 @@ class VideoReader:
         """
         estimate = self.info.frames_estimate or 0
         count = min(count, max(_SAMPLE_AT_LEAST, estimate // _SAMPLE_EVERY_FRAMES))
+        if self._sampling == "all" and self._sought is None:
+            # So the pass that was begun can go on.
+            self._sought = self._open()
         stamps = self._stamps(2 * count)[1::2]
         if not stamps or self._key_packet_at(stamps[-1]) is None:
             pictures = self._sample_in_one_pass(count)
@@ -225,7 +236,7 @@ class VideoReader:
         ``at_s`` counts from the first displayed frame. A file that cannot be sought in is decoded
         from the beginning. Raises DecodeError where nothing can be decoded.
         """
-        tick = self._stream.time_base
+        tick = self._tick
         if self._origin_pts is not None and tick:
             target = self._origin_pts + round(at_s / float(tick))
             for start in (target, self._origin_pts):
@@ -245,28 +256,49 @@ class VideoReader:
             raise DecodeError(f"{self._path}: no frame of it can be decoded")
         return last
 
-    def _first_frame(self) -> VideoFrame:
-        low.prepare(self._container, self._stream, 1)
-        if not self._exact:
-            low.skip_deblocking(self._stream, "all")
-        report = Report()
-        for count, packet in enumerate(low.packets(self._container, self._stream, report)):
-            if decoded := low.decode(self._stream, packet, report):
-                return decoded[0]
+    def _open(self) -> low.Opened:
+        container = low.open_container(self._path)
+        stream = container.streams[self._stream_index]
+        assert isinstance(stream, VideoStream)
+        return self._prepared(container, stream)
+
+    def _prepared(self, container: InputContainer, stream: VideoStream) -> low.Opened:
+        low.prepare(container, stream, self._threads)
+        if not self._exact and stream.codec_context.height >= _COARSE_FROM_ROWS:
+            low.skip_deblocking(stream)
+        return low.Opened(container, stream)
+
+    def _take_begun(self) -> low.Opened | None:
+        """The pass that was begun, for one use."""
+        begun, self._begun = self._begun, None
+        return begun
+
+    @property
+    def _seeker(self) -> low.Opened:
+        """What is open for seeking; the pass that was begun will do."""
+        self._sought = self._sought or self._take_begun() or self._open()
+        return self._sought
+
+    def _first_frame(self, opened: low.Opened) -> VideoFrame:
+        for count, packet in enumerate(opened.packets):
+            opened.decoded += opened.decode(packet)
+            if opened.decoded:
+                return opened.decoded[0]
             if count >= _PROBE_PACKETS:
                 break
         raise DecodeError(
-            f"{self._path}: not one frame of this {self._stream.codec_context.name} video can be"
+            f"{self._path}: not one frame of this {opened.stream.codec_context.name} video can be"
             " decoded; the file is damaged, fetch or export it again"
         )
 
-    def _describe(self, first: VideoFrame) -> VideoInfo:
-        stream = self._stream
+    def _describe(
+        self, container: InputContainer, stream: VideoStream, first: VideoFrame
+    ) -> VideoInfo:
         aspect = low.sample_aspect(stream)
         rotation = low.clockwise(first.rotation)
         width, height = displayed_size(first.width, first.height, aspect, rotation)
         rate = low.frame_rate(stream)
-        duration_s = low.claimed_duration_s(self._container, stream)
+        duration_s = low.claimed_duration_s(container, stream)
         return VideoInfo(
             path=str(self._path),
             codec=stream.codec_context.name,
@@ -282,39 +314,34 @@ class VideoReader:
             frames_estimate=stream.frames or (round(duration_s * rate) if duration_s else None),
         )
 
-    def _numbered(
-        self, container: InputContainer, stream: VideoStream, part: Part | None
-    ) -> Iterator[tuple[int, VideoFrame]]:
+    def _numbered(self, opened: low.Opened, part: Part | None) -> Iterator[tuple[int, VideoFrame]]:
         """Decoded frames of the part, as far as the sampling wants them, with their numbers."""
         skipped = skipped_frames(self._sampling, self.info.frame_rate)
         if skipped == "NONREF" and self._origin_pts is None:
             skipped = "DEFAULT"
         if skipped != "DEFAULT":
-            stream.codec_context.skip_frame = skipped
-            yield from self._thinned(container, stream, part or Part())
+            opened.stream.codec_context.skip_frame = skipped
+            yield from self._thinned(opened, part or Part())
             return
         number = 0
-        for packet in low.packets(container, stream, self._report):
-            for decoded in low.decode(stream, packet, self._report):
-                place = part.place(decoded.pts) if part is not None else 0
-                if place > 0:
-                    return
-                if place == 0:
-                    if number == 0:
-                        self._first_pts = decoded.pts
-                    yield number, decoded
-                    number += 1
+        for decoded in opened.frames():
+            place = part.place(decoded.pts) if part is not None else 0
+            if place > 0:
+                return
+            if place == 0:
+                if number == 0:
+                    self._first_pts = decoded.pts
+                yield number, decoded
+                number += 1
 
-    def _thinned(
-        self, container: InputContainer, stream: VideoStream, part: Part
-    ) -> Iterator[tuple[int, VideoFrame]]:
+    def _thinned(self, opened: low.Opened, part: Part) -> Iterator[tuple[int, VideoFrame]]:
         """Frames that the decoder did not skip; each is held until the next one is out."""
         numbering = Numbering()
         held: VideoFrame | None = None
-        for packet in low.packets(container, stream, self._report):
+        for packet in opened.packets:
             if packet.size and not packet.is_discard and part.place(packet.pts) == 0:
                 numbering.packet(packet.pts, packet.is_keyframe)
-            for decoded in low.decode(stream, packet, self._report):
+            for decoded in opened.decode(packet):
                 if held is not None:
                     yield numbering.number(held.pts), held
                 place = part.place(decoded.pts)
@@ -324,16 +351,14 @@ class VideoReader:
         if held is not None:
             yield numbering.number(held.pts), held
         if numbering.last_pts is not None and self._origin_pts is not None:
-            last_s = float((numbering.last_pts - self._origin_pts) * (stream.time_base or 0))
+            last_s = float((numbering.last_pts - self._origin_pts) * (self._tick or 0))
             self._report.end_s = max(self._report.end_s, last_s + 1.0 / self.info.frame_rate)
 
-    def _timed(
-        self, numbered: Iterator[tuple[int, VideoFrame]], stream: VideoStream
-    ) -> Iterator[Frame]:
-        clock = Clock(stream.time_base, self.info.frame_rate, self._origin_pts)
+    def _timed(self, numbered: Iterator[tuple[int, VideoFrame]]) -> Iterator[Frame]:
+        clock = Clock(self._tick, self.info.frame_rate, self._origin_pts)
         ticks = Ticks(None if isinstance(self._sampling, str) else self._sampling)
         counting = self._sampling != "key"
-        tick_s = float(stream.time_base or 0)
+        tick_s = float(self._tick or 0)
         nominal_s = 1.0 / self.info.frame_rate
         for number, decoded in numbered:
             if decoded.pts is None and not counting:
@@ -363,7 +388,7 @@ class VideoReader:
 
     def _stamps(self, count: int) -> list[int]:
         """Presentation stamps at the beginnings of ``count`` equal stretches of the file."""
-        duration_s, tick = self.info.duration_s, self._stream.time_base
+        duration_s, tick = self.info.duration_s, self._tick
         if self._origin_pts is None or not duration_s or not tick:
             return []
         span = duration_s / float(tick)
@@ -371,9 +396,10 @@ class VideoReader:
 
     def _key_packet_at(self, stamp: int) -> Packet[VideoStream] | None:
         """The last key frame at or before ``stamp``, coded; None where none can be reached."""
+        opened = self._seeker
         try:
-            self._container.seek(stamp, stream=self._stream)
-            for packet in self._container.demux(self._stream):
+            opened.container.seek(stamp, stream=opened.stream)
+            for packet in opened.container.demux(opened.stream):
                 if packet.is_keyframe or not packet.size:
                     return packet if packet.size else None
         except low.DecoderError:
@@ -382,11 +408,9 @@ class VideoReader:
 
     def _decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
         """The frame in one packet that needs no other."""
-        report = Report()
-        decoded = low.decode(self._stream, packet, report)
-        if not decoded:
-            decoded = low.decode(self._stream, None, report)
-        self._stream.codec_context.flush_buffers()
+        opened = self._seeker
+        decoded = opened.decode(packet) or opened.decode(None)
+        opened.stream.codec_context.flush_buffers()
         return decoded[0] if decoded else None
 
     def _last_until(self, target: int, start: int) -> VideoFrame | None:
@@ -394,14 +418,14 @@ class VideoReader:
 
         None where the file cannot be sought in, or reading began too late.
         """
-        report = Report()
+        opened = self._seeker
         best: VideoFrame | None = None
         try:
-            self._container.seek(start, stream=self._stream)
+            opened.container.seek(start, stream=opened.stream)
         except low.DecoderError:
             return None
-        for packet in low.packets(self._container, self._stream, report):
-            for decoded in low.decode(self._stream, packet, report):
+        for packet in low.packets(opened.container, opened.stream, opened.report):
+            for decoded in opened.decode(packet):
                 if decoded.pts is not None and decoded.pts > target:
                     return best
                 best = decoded
@@ -429,7 +453,7 @@ class VideoReader:
                 if start_s is not None:
                     container.seek(round((origin_s + start_s) * low.MICROSECONDS))
                 for packet in container.demux():
-                    if packet.stream_index != self._stream.index and packet.pts is not None:
+                    if packet.stream_index != self._stream_index and packet.pts is not None:
                         at_s = float(packet.pts * packet.time_base) - origin_s
                         last_s = at_s if last_s is None else max(last_s, at_s)
         return last_s
