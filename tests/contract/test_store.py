@@ -72,6 +72,12 @@ def test_totals_are_sums_over_videos(store: Store) -> None:
     assert totals.duration_us == round((first.duration_s + second.duration_s) * 1e6)
 
 
+def test_a_short_film_that_shares_hashes_with_a_long_one_is_sound(store: Store) -> None:
+    store.add(make_video(1, 400))
+    store.add(make_video(1, 40, path="/films/excerpt.mkv", content_id=f"{9:032x}"))
+    assert list(store.check()) == []
+
+
 def test_ids_are_never_reused(store: Store) -> None:
     ids = [store.add(make_video(seed, 3)).video_id for seed in (1, 2, 3)]
     store.remove(ids)

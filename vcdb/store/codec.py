@@ -36,8 +36,9 @@ CHUNK_RUNS = BLOCK_RUNS * CHUNK_BLOCKS
 
 #: A posting's value: where the run is, led by the low 8 bits of its hash, then its sketch.
 VALUE = np.dtype([("place", ">u8"), ("sketch", ">u8")])
-#: A posting as a scan returns it.
-POSTING = np.dtype([("key", ">u4"), ("place", ">u8"), ("sketch", ">u8")])
+#: A posting as a scan returns it: in the machine's own order of bytes, which is what numpy turns
+#: structured arrays into when it puts them together.
+POSTING = np.dtype([("key", np.uint32), ("place", np.uint64), ("sketch", np.uint64)])
 
 #: Takes 20 µs a run; of the levels below 22 none gains more than a hundredth on it.
 _COMPRESSION_LEVEL = 13
