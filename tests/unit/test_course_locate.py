@@ -26,7 +26,7 @@ from vcdb.course.estimate import Estimate
 from vcdb.course.locator import Lap, Locator, Scene
 from vcdb.course.map import MapPoint, Pair, draw_map
 from vcdb.course.similar import peaks
-from vcdb.course.steady import course_clock_s, steady
+from vcdb.course.steady import LapClock, course_clock_s, steady
 from vcdb.course.telemetry import make_telemetry
 from vcdb.course.track import Tracker
 from vcdb.course.verdict import contrast, judge_scene
@@ -217,11 +217,11 @@ def test_places_of_a_run_are_steadied_but_not_over_a_jump(course: Course) -> Non
     true_m = 100 + np.arange(60) * 2.0
     wobble_m = 4 * np.sin(np.arange(60) / 2)
     found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m + wobble_m]
-    errors_m = [one.along_m for one in steady([course], times_s, found)] - true_m
+    errors_m = [one.along_m for one in steady([LapClock.of(course)], times_s, found)] - true_m
     assert np.abs(errors_m[15:45]).max() < 1
     true_m[30:] += 300
     found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m]
-    errors_m = [one.along_m for one in steady([course], times_s, found)] - true_m
+    errors_m = [one.along_m for one in steady([LapClock.of(course)], times_s, found)] - true_m
     assert np.abs(errors_m).max() < 1
 
 
@@ -230,7 +230,9 @@ def test_a_pace_that_changes_at_once_is_not_smeared() -> None:
     true_m = 100 + np.arange(60) * 5.0
     true_m[30:] += 45
     found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in true_m]
-    errors_m = [one.along_m for one in steady([fast], np.arange(60) * 0.1, found)] - true_m
+    errors_m = [
+        one.along_m for one in steady([LapClock.of(fast)], np.arange(60) * 0.1, found)
+    ] - true_m
     assert np.abs(errors_m).max() < 6
 
 
@@ -238,7 +240,7 @@ def test_a_run_is_steadied_over_the_line(course: Course) -> None:
     true_m = (LENGTH_M - 60 + np.arange(60) * 2.0) % LENGTH_M
     wobble_m = 4 * np.sin(np.arange(60) / 2)
     found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in (true_m + wobble_m) % LENGTH_M]
-    steadied = steady([course], np.arange(60) * 0.1, found)
+    steadied = steady([LapClock.of(course)], np.arange(60) * 0.1, found)
     errors_m = [apart_m(one.along_m, at) for one, at in zip(steadied, true_m, strict=True)]
     assert max(errors_m[15:45]) < 1
 
@@ -351,10 +353,10 @@ def test_a_short_sequence_is_claimed_where_its_last_scene_alone_would_be(locator
 def test_what_a_run_shows_is_counted_in_seconds_of_the_lap(course: Course, slower: float) -> None:
     at_m = np.append(LENGTH_M - 20 + np.arange(21) * 2.0, np.full(9, LENGTH_M + 20)) % LENGTH_M
     found = [Estimate(0, at, 3.0, 1.0, 1.0) for at in at_m]
-    clock_s = course_clock_s([course], np.arange(30) * 0.1 * slower, found)
+    clock_s = course_clock_s([LapClock.of(course)], np.arange(30) * 0.1 * slower, found)
     assert clock_s[20] == pytest.approx(2.0, abs=0.15), "over the line, as fast as the lap"
     assert clock_s[-1] == pytest.approx(clock_s[20]), "then it stands still"
-    fast_s = course_clock_s([course], np.arange(30) * 0.05, found)
+    fast_s = course_clock_s([LapClock.of(course)], np.arange(30) * 0.05, found)
     assert fast_s[20] == pytest.approx(1.0), "no more than the time that passes"
 
 

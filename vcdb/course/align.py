@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,8 @@ Floats = NDArray[np.float32]
 class Ring:
     """The cells of one course: ``start`` to ``stop`` in all cells, whole blocks.
 
-    ``low``, ``high``, ``weight`` interpolate (n frames,) scores at the cells; ``along_m`` is
-    where the cells are.
+    ``low``, ``high``, ``weight`` interpolate (n frames,) scores at the cells; ``row`` is the frame
+    nearest to each, ``along_m`` is where the cells are.
     """
 
     start: int
@@ -58,6 +59,7 @@ class Ring:
     low: NDArray[np.int64]
     high: NDArray[np.int64]
     weight: Floats
+    row: NDArray[np.int64]
     along_m: NDArray[np.float64]
 
 
@@ -232,6 +234,7 @@ def _ring(course: Course, start: int) -> Ring:
         low,
         (low + 1) % count if course.closes else low + 1,
         (place - low).astype(np.float32),
+        np.rint(place).astype(np.int64) % count,
         np.interp(at, times, ways),
     )
 
@@ -266,8 +269,13 @@ def _shift(mass: Floats, neighbour: NDArray[np.int64], seconds: float, *, forwar
     beside = padded[:, neighbour]
     pair = np.concatenate([beside, mass] if forward else [mass, beside], axis=2)
     moved = np.empty_like(mass)
-    for level, ratio in enumerate(RATIOS):
-        cells = round(ratio * seconds / CELL_S)
+    for level, cells in enumerate(_cells(seconds)):
         first = BLOCK - cells if forward else cells
         moved[level] = pair[level, :, first : first + BLOCK]
     return moved
+
+
+@lru_cache(maxsize=64)
+def _cells(seconds: float) -> list[int]:
+    """Return by how many cells each level moves in a step."""
+    return [round(ratio * seconds / CELL_S) for ratio in RATIOS.tolist()]

@@ -104,12 +104,13 @@ class Field:
         Rows of that course count by the way along it, rows of other laps of the same track by
         their coordinates; those of other tracks are never near.
         """
-        point_m = self.courses[number].point_m(along_m)
+        same = self._same[number]
+        point_m = self.courses[number].point_m(along_m) if sum(same) > 1 else None
         near = []
         for other, course in enumerate(self.courses):
             if other == number:
                 near.append(course.distance_m(course.along_m, along_m) <= radius_m)
-            elif point_m is None or not self._same[number][other]:
+            elif point_m is None or not same[other]:
                 near.append(np.zeros(len(course), bool))
             else:
                 near.append(np.linalg.norm(course.points_m - point_m, axis=1) <= radius_m)

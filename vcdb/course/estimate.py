@@ -32,20 +32,25 @@ class Estimate:
     rivals: tuple[Estimate, ...] = ()
 
 
-def estimate(lattice: Lattice, field: Field, belief: Belief) -> Estimate:
+def estimate(lattice: Lattice, field: Field, belief: Belief, *, rivals: bool) -> Estimate:
     """Return the likeliest place: the mean of the probability around the densest stretch.
 
-    ``field`` has the lattice's courses. Where nothing is left of any place, the first course's
-    start is returned with probability 0.
+    ``field`` has the lattice's courses. ``rivals`` are looked for if wanted. Where nothing is left
+    of any place, the first course's start is returned with probability 0.
     """
     anywhere = 1 - belief.nowhere
     masses = [_mass_of(lattice, number, belief) for number in range(len(field.courses))]
     found: list[Estimate] = []
-    while len(found) <= MAX_RIVALS:
-        places = [_densest(course, *masses[number]) for number, course in enumerate(field.courses)]
+    while len(found) <= (MAX_RIVALS if rivals else 0):
+        places = [
+            _densest(course, lattice.rings[number].along_m[cells], mass)
+            for number, (course, (cells, mass)) in enumerate(
+                zip(field.courses, masses, strict=True)
+            )
+        ]
         number = int(np.argmax([mass for *_, mass in places]))
         along_m, spread_m, _ = places[number]
-        here = _take(field, masses, number, along_m)
+        here = _take(lattice, field, masses, number, along_m)
         if found and here < RIVAL_MASS:
             break
         found.append(Estimate(number, along_m, spread_m, min(here, 1.0), anywhere))
@@ -53,8 +58,9 @@ def estimate(lattice: Lattice, field: Field, belief: Belief) -> Estimate:
 
 
 def _take(
+    lattice: Lattice,
     field: Field,
-    masses: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    masses: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
     number: int,
     along_m: float,
 ) -> float:
@@ -62,10 +68,10 @@ def _take(
     total = 0.0
     near = field.near_rows(number, along_m, NEAR_M)
     around = field.near_rows(number, along_m, 2 * NEAR_M)
-    for course, (cells_m, mass), rows, wide_rows in zip(
-        field.courses, masses, near, around, strict=True
+    for ring, (cells, mass), rows, wide_rows in zip(
+        lattice.rings, masses, near, around, strict=True
     ):
-        row = np.rint(course.place_of(cells_m)).astype(np.int64) % len(course)
+        row = ring.row[cells]
         total += float(mass[rows[row]].sum())
         mass[wide_rows[row]] = 0
     return total
@@ -73,13 +79,13 @@ def _take(
 
 def _mass_of(
     lattice: Lattice, number: int, belief: Belief
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where the probable cells of a course are, and their probabilities."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return which cells of a course are probable, counted from its own first, and how much."""
     ring = lattice.rings[number]
     inside = (belief.blocks >= ring.start // BLOCK) & (belief.blocks < ring.stop // BLOCK)
     cells = (belief.blocks[inside, None] * BLOCK + np.arange(BLOCK)).ravel() - ring.start
     mass = belief.mass[:, inside].sum(axis=0, dtype=np.float64).ravel()
-    return ring.along_m[cells], mass
+    return cells, mass
 
 
 def _densest(

@@ -13,7 +13,7 @@ from vcdb.course.course import NEAR_M
 from vcdb.course.estimate import Estimate, estimate
 from vcdb.course.locator import CoursePlace, Location, Locator, Scene
 from vcdb.course.similar import Peak, similarities_at
-from vcdb.course.steady import course_clock_s, steady
+from vcdb.course.steady import LapClock, course_clock_s, steady
 from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, log_odds, testimony
 from vcdb.course.view import Views
 from vcdb.errors import UsageError
@@ -85,6 +85,7 @@ class Tracker:
     def __init__(self, locator: Locator) -> None:
         self.locator = locator
         self.lattice = Lattice(locator.courses)
+        self._clocks = [LapClock.of(course) for course in locator.courses]
 
     def locate_sequence(self, scenes: Iterable[Scene]) -> Location:
         """Place the last of consecutive scenes by all of them.
@@ -119,7 +120,7 @@ class Tracker:
             clocks = [[number * step_s for number in range(len(looks))] for step_s in steps_s]
         runs = [self._run(looks, clock) for clock in clocks]
         best = max(runs, key=lambda run: sum(step.belief.evidence for step in run))
-        return self._location(self._steadied(self._revised(best)))
+        return self._location(self._steadied(self._revised(best, rivals=True)))
 
     def track(self, scenes: Iterable[Scene]) -> Iterator[TrackPoint]:
         """Place every scene of a run, in order, by those before and after it.
@@ -171,17 +172,22 @@ class Tracker:
             steps.append(_Step(at_s - (count - number) * seconds, seconds, seen, belief))
         return steps
 
-    def _revised(self, steps: Sequence[_Step]) -> list[_Known]:
+    def _revised(self, steps: Sequence[_Step], *, rivals: bool = False) -> list[_Known]:
+        """Return what is known of each step from all; ``rivals`` of the last place are wanted."""
         beliefs = smooth(
             self.lattice,
             [step.belief for step in steps],
             [step.look.likelihood if step.look else None for step in steps],
             [step.seconds for step in steps],
         )
-        return [self._known(step, belief) for step, belief in zip(steps, beliefs, strict=True)]
+        last = steps[-1]
+        return [
+            self._known(step, belief, rivals=rivals and step is last)
+            for step, belief in zip(steps, beliefs, strict=True)
+        ]
 
-    def _known(self, step: _Step, belief: Belief) -> _Known:
-        found = estimate(self.lattice, self.locator.field, belief)
+    def _known(self, step: _Step, belief: Belief, *, rivals: bool) -> _Known:
+        found = estimate(self.lattice, self.locator.field, belief, rivals=rivals)
         if step.look is None:
             return _Known(step.at_s, found, None, -np.inf)
         alike = similarities_at(self.locator.field, step.look.scores, found.course, found.along_m)
@@ -189,12 +195,12 @@ class Tracker:
 
     def _steadied(self, known: Sequence[_Known]) -> list[_Known]:
         times_s = np.array([step.at_s for step in known])
-        steadied = steady(self.locator.courses, times_s, [step.estimate for step in known])
+        steadied = steady(self._clocks, times_s, [step.estimate for step in known])
         return [replace(step, estimate=found) for step, found in zip(known, steadied, strict=True)]
 
     def _clock_s(self, known: Sequence[_Known]) -> NDArray[np.float64]:
         times_s = np.array([step.at_s for step in known])
-        return course_clock_s(self.locator.courses, times_s, [step.estimate for step in known])
+        return course_clock_s(self._clocks, times_s, [step.estimate for step in known])
 
     def _points(
         self, frames: Sequence[tuple[int, float]], known: Sequence[_Known]
