@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.content import content_id, is_gone
+from vcdb import admission
+from vcdb.content import is_gone
 from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, UsageError
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.media.image import read_image
 from vcdb.models import AddResult, Answer, Compacted, Finding, Stats, Video
-from vcdb.sampled import is_finer, recorded
-from vcdb.store.base import NewVideo, Store
+from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS, FORMAT_VERSION
 from vcdb.store.lmdb_store import LmdbStore
 
@@ -99,13 +99,15 @@ class Database:
         try:
             known = self.known(file, sample)
             if known is not None:
-                return added_result(known, "already", started, path=file)
+                return admission.added_result(known, "already", started, path=file)
             indexed = index_video(file, sample=sample or "all", progress=progress)
             return self.store_indexed(file, indexed, title=title, tags=tags, started=started)
         except InputError as error:
-            return failed_result(file, str(error), started)
+            return admission.failed_result(file, str(error), started)
         except OSError as error:
-            return failed_result(file, f"{file}: cannot be read ({error.strerror})", started)
+            return admission.failed_result(
+                file, f"{file}: cannot be read ({error.strerror})", started
+            )
 
     def known(self, file: Path, sample: Sampling | None = None) -> Video | None:
         """The entry of a file whose content is in the base already, None when it must be indexed.
@@ -114,33 +116,7 @@ class Database:
         ``sample``, a file that is in with fewer frames must be indexed. Raises OSError when it
         cannot be read.
         """
-        video = self._with_same_content(file)
-        if video is None or is_finer(sample, video.sample):
-            return None
-        if video.missing_since is not None and video.path == str(file):
-            video = replace(video, missing_since=None)
-            self._store.update([video])
-        return video
-
-    def _with_same_content(self, file: Path) -> Video | None:
-        status = file.stat()
-        same_path = self._store.with_path(str(file))
-        unchanged = (status.st_size, status.st_mtime_ns)
-        if same_path and unchanged == (same_path.size_bytes, same_path.modified_ns):
-            return same_path
-        if not file.is_file():
-            return None
-        same_content = self._store.with_content(content_id(file))
-        if same_content is None:
-            return None
-        if same_content.status == "partial" and same_content.modified_ns != status.st_mtime_ns:
-            # Perhaps a download with holes that has filled up since.
-            return None
-        moved = not Path(same_content.path).exists() and same_path is None
-        if moved or same_content.path == str(file):
-            same_content = replace(same_content, path=str(file), modified_ns=status.st_mtime_ns)
-            self._store.update([same_content])
-        return same_content
+        return admission.known(self._store, file, sample)
 
     def store_indexed(
         self,
@@ -156,39 +132,9 @@ class Database:
         ``started``: ``time.perf_counter()`` when work on the file began. Raises OSError when the
         file cannot be read any more.
         """
-        status, content = file.stat(), content_id(file)
-        same_path = self._store.with_path(str(file))
-        same_content = self._store.with_content(content)
-        sample = indexed.sample
-        if same_content and same_content.path != str(file) and _serves(same_content, sample):
-            # Stored since this work began: another copy in the same call, or another process.
-            return added_result(same_content, "already", started, path=file)
-        old = {video.video_id: video for video in (same_content, same_path) if video is not None}
-        previous = next(reversed(old.values()), None)
-        info = indexed.info
-        entry = Video(
-            video_id=0,
-            title=title or (previous.title if previous else file.stem),
-            path=str(file),
-            size_bytes=status.st_size,
-            modified_ns=status.st_mtime_ns,
-            content_id=content,
-            duration_s=indexed.duration_us / 1e6,
-            frames=indexed.frames,
-            records=len(indexed.runs),
-            frame_rate=info.frame_rate,
-            width_px=info.width_px,
-            height_px=info.height_px,
-            added_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            fingerprint_version=FINGERPRINT_VERSION,
-            status="partial" if indexed.broke_off else "complete",
-            note="; ".join(indexed.problems) or None,
-            tags=(previous.tags if previous else {}) | (tags or {}),
-            sample=recorded(sample),
-            sample_step_s=None if sample == "all" else indexed.longest_step_us / 1e6,
+        return admission.store_indexed(
+            self._store, file, indexed, title=title, tags=tags, started=started
         )
-        video = self._store.add(NewVideo(entry, indexed.runs, tuple(old)))
-        return added_result(video, "partial" if indexed.broke_off else "added", started)
 
     # Searching
 
@@ -421,35 +367,6 @@ class Database:
         self._store.compact()
         took_s = round(time.perf_counter() - started, 3)
         return Compacted(before, self._store.totals().bytes, took_s)
-
-
-def added_result(
-    video: Video, status: Any, started: float, *, path: Path | None = None
-) -> AddResult:
-    """The result for a file that is in the base, or was until now."""
-    return AddResult(
-        path=str(path or video.path),
-        status=status,
-        video_id=video.video_id,
-        title=video.title,
-        duration_s=video.duration_s,
-        frames=video.frames,
-        records=video.records,
-        took_s=round(time.perf_counter() - started, 3),
-        error=video.note,
-    )
-
-
-def failed_result(path: Path, error: str, started: float) -> AddResult:
-    """The result for a file that cannot be used."""
-    took_s = round(time.perf_counter() - started, 3)
-    return AddResult(str(path), "failed", None, None, None, None, None, took_s, error)
-
-
-def _serves(video: Video, sample: Sampling) -> bool:
-    """Whether there is no use in indexing another copy of this video's file."""
-    whole = video.status == "complete" and not is_finer(sample, video.sample)
-    return whole and Path(video.path).exists()
 
 
 def _pixels(query: Query) -> NDArray[np.uint8]:

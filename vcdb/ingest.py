@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from vcdb.database import Database, added_result, failed_result
+from vcdb.admission import added_result, failed_result
+from vcdb.database import Database
 from vcdb.indexing import IndexedVideo, ProgressCallback
 from vcdb.media.sampling import Sampling
 from vcdb.models import AddResult

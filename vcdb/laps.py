@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.admission import added_result
 from vcdb.course.build import LapFrame, Span, build_course, course_from_hashes
 from vcdb.course.codec import ATTACHMENT, course_to_bytes
 from vcdb.course.course import Course
@@ -19,7 +20,7 @@ from vcdb.course.dhash import parse_hash
 from vcdb.course.locator import Scene
 from vcdb.course.telemetry import Telemetry
 from vcdb.course.telemetry_csv import is_hash, read_telemetry
-from vcdb.database import Database, added_result
+from vcdb.database import Database
 from vcdb.errors import InputError, QueryError, UsageError, VideoOpenError
 from vcdb.fingerprint.runs import no_runs
 from vcdb.indexing import IndexedVideo

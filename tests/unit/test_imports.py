@@ -23,6 +23,7 @@ LAYERS = (
     {"store"},
     {"search", "course"},
     {"content", "indexing", "sampled", "testing"},
+    {"admission"},
     {"database", "worker", "workers"},
     {"ingest", "laps"},
     {"watch"},

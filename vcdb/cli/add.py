@@ -237,7 +237,8 @@ def _say_what_would_be(
 ) -> int:
     """Name each file and what `add` would do with it; a base is not made."""
     from vcdb import render
-    from vcdb.database import Database, added_result, failed_result
+    from vcdb.admission import added_result, failed_result
+    from vcdb.database import Database
 
     code = DONE
     with ExitStack() as stack:
@@ -270,7 +271,7 @@ def _prune(base: Database, folders: list[Path], *, json: bool, dry_run: bool = F
 
 def _tell(videos: list[Video], status: AddStatus, *, json: bool, dry_run: bool = False) -> None:
     from vcdb import render
-    from vcdb.database import added_result
+    from vcdb.admission import added_result
 
     for video in videos:
         result = added_result(video, status, time.perf_counter())

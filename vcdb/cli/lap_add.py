@@ -61,7 +61,8 @@ def add_lap(
     Where ``path`` is the table itself, with the hashes of its frames, no video is needed.
     """
     from vcdb import render
-    from vcdb.database import Database, failed_result
+    from vcdb.admission import failed_result
+    from vcdb.database import Database
     from vcdb.laps import add_course, add_table, course_of_table, index_lap, read_table
 
     started = time.perf_counter()

@@ -1,0 +1,134 @@
+"""Files to catalogue entries: what is in already, what a new one replaces, what adding reports."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vcdb.content import content_id
+from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
+from vcdb.models import AddResult, Video
+from vcdb.sampled import is_finer, recorded
+from vcdb.store.base import NewVideo, Store
+
+if TYPE_CHECKING:
+    from vcdb.indexing import IndexedVideo
+    from vcdb.media.sampling import Sampling
+
+
+def known(store: Store, file: Path, sample: Sampling | None) -> Video | None:
+    """See ``Database.known``."""
+    video = _with_same_content(store, file)
+    if video is None or is_finer(sample, video.sample):
+        return None
+    if video.missing_since is not None and video.path == str(file):
+        video = replace(video, missing_since=None)
+        store.update([video])
+    return video
+
+
+def _with_same_content(store: Store, file: Path) -> Video | None:
+    status = file.stat()
+    same_path = store.with_path(str(file))
+    unchanged = (status.st_size, status.st_mtime_ns)
+    if same_path and unchanged == (same_path.size_bytes, same_path.modified_ns):
+        return same_path
+    if not file.is_file():
+        return None
+    same_content = store.with_content(content_id(file))
+    if same_content is None:
+        return None
+    if same_content.status == "partial" and same_content.modified_ns != status.st_mtime_ns:
+        # Perhaps a download with holes that has filled up since.
+        return None
+    moved = not Path(same_content.path).exists() and same_path is None
+    if moved or same_content.path == str(file):
+        same_content = replace(same_content, path=str(file), modified_ns=status.st_mtime_ns)
+        store.update([same_content])
+    return same_content
+
+
+def store_indexed(
+    store: Store,
+    file: Path,
+    indexed: IndexedVideo,
+    *,
+    title: str | None,
+    tags: dict[str, str] | None,
+    started: float,
+) -> AddResult:
+    """See ``Database.store_indexed``."""
+    # In this order: a file that changes meanwhile is seen to have changed by the next call.
+    status, content = file.stat(), content_id(file)
+    same_path = store.with_path(str(file))
+    same_content = store.with_content(content)
+    if same_content and same_content.path != str(file) and _serves(same_content, indexed.sample):
+        # Stored since this work began: another copy in the same call, or another process.
+        return added_result(same_content, "already", started, path=file)
+    old = {video.video_id: video for video in (same_content, same_path) if video is not None}
+    previous = next(reversed(old.values()), None)
+    entry = _entry(
+        file,
+        indexed,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        content_id=content,
+        title=title or (previous.title if previous else file.stem),
+        tags=(previous.tags if previous else {}) | (tags or {}),
+    )
+    video = store.add(NewVideo(entry, indexed.runs, tuple(old)))
+    return added_result(video, "partial" if indexed.broke_off else "added", started)
+
+
+def _serves(video: Video, sample: Sampling) -> bool:
+    """Whether there is no use in indexing another copy of this video's file."""
+    whole = video.status == "complete" and not is_finer(sample, video.sample)
+    return whole and Path(video.path).exists()
+
+
+def _entry(file: Path, indexed: IndexedVideo, **fields: Any) -> Video:
+    """The entry of an indexed file; ``fields`` are those that do not follow from indexing."""
+    info, sample = indexed.info, indexed.sample
+    return Video(
+        video_id=0,
+        path=str(file),
+        duration_s=indexed.duration_us / 1e6,
+        frames=indexed.frames,
+        records=len(indexed.runs),
+        frame_rate=info.frame_rate,
+        width_px=info.width_px,
+        height_px=info.height_px,
+        added_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint_version=FINGERPRINT_VERSION,
+        status="partial" if indexed.broke_off else "complete",
+        note="; ".join(indexed.problems) or None,
+        sample=recorded(sample),
+        sample_step_s=None if sample == "all" else indexed.longest_step_us / 1e6,
+        **fields,
+    )
+
+
+def added_result(
+    video: Video, status: Any, started: float, *, path: Path | None = None
+) -> AddResult:
+    """The result for a file that is in the base, or was until now."""
+    return AddResult(
+        path=str(path or video.path),
+        status=status,
+        video_id=video.video_id,
+        title=video.title,
+        duration_s=video.duration_s,
+        frames=video.frames,
+        records=video.records,
+        took_s=round(time.perf_counter() - started, 3),
+        error=video.note,
+    )
+
+
+def failed_result(path: Path, error: str, started: float) -> AddResult:
+    """The result for a file that cannot be used."""
+    took_s = round(time.perf_counter() - started, 3)
+    return AddResult(str(path), "failed", None, None, None, None, None, took_s, error)
