@@ -9,6 +9,7 @@ that all else is free. vcdb's rows are whole ``vcdb add`` runs on a fresh base.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import SHARED, parser, report, table
+from benchmarks.ingest import rivals
 from benchmarks.ingest.clips import CLIPS, Clip, make
 from benchmarks.ingest.measure import Cost, run
 
@@ -95,34 +97,28 @@ def _measure_files(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:
 
 def _programs(ffmpeg: str, chosen: Namespace) -> dict[str, Command]:
     """By name: the command for a file, given a folder for what it writes."""
-    quiet = [ffmpeg, "-v", "error", "-nostdin", "-threads", str(chosen.threads)]
-    python = [sys.executable, "-m"]
+    # Run as a file: importing this package would cost them what they do not need.
+    rival = [sys.executable, str(Path(rivals.__file__))]
     programs: dict[str, Command] = {
-        "ffmpeg": lambda path, _: [*quiet, "-i", str(path), "-map", "0:v:0", "-f", "null", "-"],
-        "bare": lambda path, _: [*python, "benchmarks.ingest.rivals", "bare", str(path)],
+        "ffmpeg": lambda path, _: _decode(ffmpeg, chosen.threads, path),
+        "bare": lambda path, _: [*rival, "bare", str(path)],
         "vcdb": lambda path, out: _add([path], out, 1),
     }
     if not chosen.no_rivals:
-        programs["dhash"] = lambda path, _: [
-            *python,
-            "benchmarks.ingest.rivals",
-            "dhash",
-            str(path),
-        ]
+        programs["dhash"] = lambda path, _: [*rival, "dhash", str(path)]
         if find_spec("videohash"):
-            programs["videohash"] = lambda path, _: [
-                *python,
-                "benchmarks.ingest.rivals",
-                "videohash",
-                str(path),
-            ]
+            programs["videohash"] = lambda path, _: [*rival, "videohash", str(path)]
         else:
             print("videohash is not installed and left out: pip install -e '.[benchmark]'")
-        programs["signature"] = lambda path, out: [
-            *(*quiet, "-i", str(path), "-map", "0:v:0"),
-            *("-vf", f"signature=filename={out / 'signature.bin'}", "-f", "null", "-"),
-        ]
+        programs["signature"] = lambda path, out: _decode(
+            ffmpeg, chosen.threads, path, "-vf", f"signature=filename={out / 'signature.bin'}"
+        )
     return programs
+
+
+def _decode(ffmpeg: str, threads: int, path: Path, *more: str) -> list[str]:
+    quiet = [ffmpeg, "-v", "error", "-nostdin", "-threads", str(threads)]
+    return [*quiet, "-i", str(path), "-map", "0:v:0", *more, "-f", "null", "-"]
 
 
 def _add(paths: list[Path], out: Path, jobs: int, *more: str) -> list[str]:
@@ -184,7 +180,7 @@ def _stages(path: Path) -> dict[str, Any]:
 
 
 def _measure_jobs(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:
-    """Wall time of two files with one job and with two."""
+    """Wall time of two files with one job and with two; what ffmpeg gains sets the limit."""
     clip = _chosen_clips(chosen)[0]
     first = make(clip, chosen.folder, ffmpeg, chosen.corpus)
     with tempfile.TemporaryDirectory() as folder:
@@ -196,14 +192,24 @@ def _measure_jobs(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:
             {
                 "two files, 1 job": lambda _, out: _add(both, out, 1),
                 "two files, 2 jobs": lambda _, out: _add(both, out, 2),
+                "ffmpeg, one after the other": lambda _, __: _decode_all(ffmpeg, both, ";"),
+                "ffmpeg, both at once": lambda _, __: _decode_all(ffmpeg, both, "&"),
             },
             first,
             chosen.repeat,
         )
-    rows = _speed_ups(raw, "wall_s")
+    ours = [turn for turn in raw if not turn["engine"].startswith("ffmpeg")]
+    theirs = [turn for turn in raw if turn["engine"].startswith("ffmpeg")]
+    rows = [*_speed_ups(ours, "wall_s"), *_speed_ups(theirs, "wall_s")]
     print("\nwall time of two files, by jobs:")
     print(table(rows))
     yield rows, raw
+
+
+def _decode_all(ffmpeg: str, paths: list[Path], between: str) -> list[str]:
+    """Decode the files with ffmpeg: one after the other (``;``) or at once (``&``)."""
+    calls = [shlex.join(_decode(ffmpeg, 1, path)) for path in paths]
+    return ["sh", "-c", f" {between} ".join(calls) + (" & wait" if between == "&" else "")]
 
 
 def _measure_sampling(chosen: Namespace, ffmpeg: str) -> Iterator[Measured]:

@@ -17,12 +17,23 @@ class Cost:
     peak_mb: float
 
 
+def as_installed() -> dict[str, str]:
+    """The environment, with Python's bytecode kept, as it is after an installation."""
+    kept = {**os.environ}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept
+
+
 def run(command: list[str]) -> Cost:
     """Run the command with its output thrown away. Raises CalledProcessError where it fails."""
     started = time.perf_counter()
     # The child is waited for by hand, since only that tells its own use of resources.
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=as_installed(),
     )
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - started
