@@ -138,21 +138,39 @@ class Database:
 
     # Searching
 
-    def find(self, query: Query, *, limit: int = 10, name: str | None = None) -> Answer:
+    def find(
+        self,
+        query: Query,
+        *,
+        limit: int = 10,
+        name: str | None = None,
+        second_look: bool = False,
+    ) -> Answer:
         """Which film, and where in it, shows this picture.
 
         ``query``: a picture file's path or bytes, or pixels: uint8 (height, width, 3), BGR. At most
-        ``limit`` films are listed. ``name`` is repeated in the answer. Raises QueryError.
+        ``limit`` films are listed. ``name`` is repeated in the answer. With ``second_look``,
+        a doubtful answer is compared in detail with the films' own files, where these are there;
+        that takes up to about three seconds. Raises QueryError.
         """
         from vcdb.search.finder import Finder
 
-        return Finder(self._store).find(_pixels(query), name or _name(query), limit)
+        finder, name = Finder(self._store), name or _name(query)
+        return finder.find(_pixels(query), name, limit, second_look=second_look)
 
-    def explain(self, query: Query, *, limit: int = 10, name: str | None = None) -> Explanation:
+    def explain(
+        self,
+        query: Query,
+        *,
+        limit: int = 10,
+        name: str | None = None,
+        second_look: bool = False,
+    ) -> Explanation:
         """The same with the way to the answer: what was uncertain, scanned and compared."""
         from vcdb.search.finder import Finder
 
-        return Finder(self._store).explain(_pixels(query), name or _name(query), limit)
+        finder, name = Finder(self._store), name or _name(query)
+        return finder.explain(_pixels(query), name, limit, second_look=second_look)
 
     def find_grid(self, grid: Floats, *, limit: int = 10, name: str = "fingerprint") -> Answer:
         """The same for a picture's grid alone, so that the picture can stay where it is.

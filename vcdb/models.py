@@ -12,6 +12,7 @@ from typing import Literal
 AddStatus = Literal["added", "already", "partial", "failed", "missing", "removed"]
 VideoStatus = Literal["complete", "partial"]
 Verdict = Literal["found", "ambiguous", "not_found"]
+SecondLook = Literal["confirmed", "refuted", "not_possible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ class Answer:
     ``reason`` says why nothing is claimed; ``more`` counts matches that ``limit`` cut off.
     ``passed_over`` counts records that were not looked at, because too many share the keys of a
     very common picture: a better match may be among them.
+    ``second_look`` is what the films' real frames said where the answer was doubtful, and None
+    where they were not looked at.
     """
 
     query: str
@@ -120,6 +123,7 @@ class Answer:
     matches: tuple[Match, ...]
     more: int = 0
     passed_over: int = 0
+    second_look: SecondLook | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,14 +96,24 @@ def answer_text(answer: Answer) -> str:
     if answer.verdict == "found":
         best = answer.matches[0]
         head = f"{query}: found: {printable(best.title)} at {timestamp(best.at_s)}"
-        return "\n".join([head, *_match_details(best), *_more_lines(answer)])
+        details = [*_match_details(best), *_look_lines(answer), *_more_lines(answer)]
+        return "\n".join([head, *details])
     lines = [f"{query}: ambiguous: several videos share this shot"]
     if answer.reason:
         lines[0] = f"{query}: ambiguous: {answer.reason}"
     for match in answer.matches:
         lines.append(f"  {printable(match.title)} at {timestamp(match.at_s)}")
         lines += _match_details(match)
-    return "\n".join(lines + _more_lines(answer))
+    return "\n".join(lines + _look_lines(answer) + _more_lines(answer))
+
+
+def _look_lines(answer: Answer) -> list[str]:
+    """What a second look said of a claim. One that refuted some other film is not worth a line."""
+    if answer.second_look == "confirmed":
+        return [f"{_INDENT}confirmed by a second look at the film's own frame"]
+    if answer.second_look == "not_possible":
+        return [f"{_INDENT}doubtful, and no second look at the film's own frame was possible"]
+    return []
 
 
 def _more_lines(answer: Answer) -> list[str]:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 from tests.e2e.conftest import SHOT_FRAME, Vcdb, environment
+from vcdb import samples
 
 
 def test_found(vcdb: Vcdb, base: Path, shot: Path) -> None:
@@ -146,3 +148,25 @@ def test_wrong_usage(vcdb: Vcdb, arguments: tuple[str, ...]) -> None:
     assert done.code == 2
     assert "Error" in done.err
     assert done.out == ""
+
+
+def test_a_single_doubtful_find_is_looked_at_again(vcdb: Vcdb, base: Path, tmp_path: Path) -> None:
+    doubtful = tmp_path / "doubtful.png"
+    picture = samples.frame_of("market", SHOT_FRAME)
+    cv2.imwrite(str(doubtful), cv2.convertScaleAbs(picture, alpha=0.35, beta=120))
+    looks = {
+        arguments: [record["second_look"] for record in vcdb("find", "--json", *arguments).records]
+        for arguments in (
+            (doubtful,),
+            (doubtful, "--no-second-look"),
+            (doubtful, doubtful),
+            (doubtful, doubtful, "--second-look"),
+        )
+    }
+    assert list(looks.values()) == [
+        ["confirmed"],
+        [None],
+        [None, None],
+        ["confirmed", "confirmed"],
+    ]
+    assert "confirmed by a second look" in vcdb("find", doubtful).out

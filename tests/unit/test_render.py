@@ -93,7 +93,8 @@ def test_text_never_carries_control_characters(title: str) -> None:
 def test_answer_json_is_the_contract() -> None:
     answer = json.loads(render.answer_json(FOUND))
     assert list(answer) == [
-        *("query", "verdict", "took_ms", "probes", "candidates", "reason", "matches")
+        *("query", "verdict", "took_ms", "probes", "candidates", "reason", "matches"),
+        "second_look",
     ]
     match = answer["matches"][0]
     assert match["at_s"] == 130.0
@@ -104,6 +105,15 @@ def test_answer_json_is_the_contract() -> None:
 
 def test_answer_json_says_how_many_matches_were_cut() -> None:
     assert json.loads(render.answer_json(replace(FOUND, more=4)))["more"] == 4
+
+
+def test_answer_says_what_a_second_look_said() -> None:
+    looked = replace(FOUND, second_look="confirmed")
+    assert json.loads(render.answer_json(looked))["second_look"] == "confirmed"
+    assert "confirmed by a second look" in render.answer_text(looked)
+    not_possible = render.answer_text(replace(FOUND, second_look="not_possible"))
+    assert "no second look" in not_possible
+    assert "second look" not in render.answer_text(FOUND)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))

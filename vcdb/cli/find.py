@@ -51,6 +51,15 @@ def find(
             "--explain", help="Show the way to the answer: uncertain bits, probes, differences."
         ),
     ] = False,
+    second_look: Annotated[
+        bool | None,
+        typer.Option(
+            "--second-look/--no-second-look",
+            help="Where the answer is doubtful, compare with the film's own file, for at most 3 "
+            "seconds; without the option for a single query only.",
+            show_default=False,
+        ),
+    ] = None,
     open_player: Annotated[
         bool,
         typer.Option("--open", help="Play the film at the position; $VCDB_PLAYER names a player."),
@@ -87,10 +96,14 @@ def find(
         raise UsageError("name a picture, or say --clipboard; 'vcdb find --help' has examples")
     if len(names) > 1 and (open_player or save_frame is not None):
         raise UsageError("--open and --save-frame go with one query")
+    if second_look is None:
+        second_look = len(names) == 1
     code = DONE
     with Database(db) as base:
         for name in names:
-            one, answer = _find_one(base, name, limit, explain=explain, json=json)
+            one, answer = _find_one(
+                base, name, limit, explain=explain, second_look=second_look, json=json
+            )
             code = max(code, one)
             if answer is not None and answer.matches:
                 code = max(code, _use(answer, open_player=open_player, save_frame=save_frame))
@@ -98,7 +111,7 @@ def find(
 
 
 def _find_one(
-    base: Database, query: str, limit: int, *, explain: bool, json: bool
+    base: Database, query: str, limit: int, *, explain: bool, second_look: bool, json: bool
 ) -> tuple[int, Answer | None]:
     """Answer one query on stdout; its exit code, and the answer where there is one."""
     from vcdb import render
@@ -106,7 +119,7 @@ def _find_one(
     try:
         source = _source(query)
         if explain:
-            explanation = base.explain(source, limit=limit, name=query)
+            explanation = base.explain(source, limit=limit, name=query, second_look=second_look)
             answer = explanation.answer
             line = (
                 render.explanation_json(explanation)
@@ -114,7 +127,7 @@ def _find_one(
                 else render.explanation_text(explanation)
             )
         else:
-            answer = base.find(source, limit=limit, name=query)
+            answer = base.find(source, limit=limit, name=query, second_look=second_look)
             line = render.answer_json(answer) if json else render.answer_text(answer)
     except QueryError as error:
         if json:

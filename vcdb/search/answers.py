@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vcdb.models import Answer, Match, Place, Video
+from vcdb.models import Answer, Match, Place, SecondLook, Video
 from vcdb.search.verdict import Scored, judge
 from vcdb.store.base import Store
 
@@ -25,6 +25,7 @@ def answer_of(
     candidates: int,
     passed_over: int,
     reason: str,
+    second_look: SecondLook | None = None,
 ) -> Answer:
     """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
     judgement = judge(scored)
@@ -42,6 +43,7 @@ def answer_of(
         matches=tuple(matches[:limit]),
         more=max(0, len(matches) - limit),
         passed_over=passed_over,
+        second_look=second_look,
     )
 
 

@@ -16,7 +16,7 @@ from vcdb.fingerprint.descriptor import Levels, Values, concatenate, levels_of
 from vcdb.fingerprint.runs import RunTable
 from vcdb.fingerprint.sketch import sketches_and_certainty
 from vcdb.search.difference import Differences, differences
-from vcdb.search.evidence import features_of, model, probabilities
+from vcdb.search.evidence import features_of, probabilities
 from vcdb.search.moment import distances
 from vcdb.search.verdict import Scored, blank_difference
 from vcdb.store.base import Store
@@ -221,8 +221,8 @@ class Candidates:
         every = [compared.measured.robust for compared in self._compared.values()]
         return [float(one) for one in np.sort(np.concatenate([[], *every]))[:5]]
 
-    def stretches(self) -> list[Scored]:
-        """Every local best that may be claimed, with the neighbours that look the same.
+    def stretches(self, least: float) -> list[Scored]:
+        """Every local best of at least this probability, with the neighbours that look the same.
 
         Of what was compared since the last call.
         """
@@ -244,7 +244,7 @@ class Candidates:
             for (block, row), probability in zip(
                 places, self._probabilities(chosen).tolist(), strict=True
             )
-            if probability >= model().claim_from
+            if probability >= least
         ]
 
     def _probabilities(self, chosen: list[tuple[_Block, NDArray[np.intp]]]) -> Floats:
@@ -286,6 +286,7 @@ class Candidates:
             start_us=_start_us(runs, distance, row, start),
             end_us=int(runs.edges_us[stop]),
             variant=self._variants[block.hypothesis],
+            hypothesis=block.hypothesis,
         )
 
 

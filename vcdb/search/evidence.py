@@ -108,13 +108,18 @@ def _correlation(x: Floats, y: Floats) -> Floats:
 
 
 class Model(NamedTuple):
-    """Weights of the standardised features, and the probability from which a match is claimed."""
+    """Weights of the standardised features, and probabilities from which something is done.
+
+    From ``claim_from`` on a match is claimed; from ``look_from`` on a look at the film's own frame
+    is worth while.
+    """
 
     mean: Floats
     scale: Floats
     weights: Floats
     bias: float
     claim_from: float
+    look_from: float
 
 
 @cache
@@ -130,6 +135,7 @@ def model() -> Model:
         np.array(data["weights"]),
         float(data["bias"]),
         float(data["claim_from"]),
+        float(data["look_from"]),
     )
 
 

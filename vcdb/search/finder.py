@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, levels_of_grids
+from vcdb.fingerprint.geometry import Geometry
 from vcdb.fingerprint.picture import image_grids
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
-from vcdb.models import Answer
+from vcdb.models import Answer, SecondLook
 from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
+from vcdb.search.evidence import model
 from vcdb.search.probes import Widening, ranges_of, widen
 from vcdb.search.tint import without_tint
 from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
-from vcdb.search.verdict import Scored
+from vcdb.search.verdict import Scored, doubtful
 from vcdb.store.base import Store
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _FURTHER_RUNGS = 2
 MOST_RECORDS = 20_000
 REASON_PLAIN = "too little detail in the picture"
 REASON_NOTHING = "no record close enough"
+REASON_REFUTED = "the nearest film's own frame differs in detail"
 
 
 class Finder:
@@ -47,16 +50,20 @@ class Finder:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def find(self, bgr: NDArray[np.uint8], name: str, limit: int) -> Answer:
+    def find(
+        self, bgr: NDArray[np.uint8], name: str, limit: int, *, second_look: bool = False
+    ) -> Answer:
         """The answer for a picture, uint8 (height, width, 3), BGR; at most ``limit`` matches."""
-        return self._find(bgr, name, limit, None)
+        return self._find(bgr, name, limit, second_look, None)
 
-    def explain(self, bgr: NDArray[np.uint8], name: str, limit: int) -> Explanation:
+    def explain(
+        self, bgr: NDArray[np.uint8], name: str, limit: int, *, second_look: bool = False
+    ) -> Explanation:
         """The same with the way to it."""
         from vcdb.search.trace import Tracer
 
         tracer = Tracer()
-        answer = self._find(bgr, name, limit, tracer)
+        answer = self._find(bgr, name, limit, second_look, tracer)
         return tracer.explanation(answer)
 
     def find_grid(self, grid: Floats, name: str, limit: int) -> Answer:
@@ -68,13 +75,35 @@ class Finder:
         search = _Search(self._store, None)
         return self._answer(search, search.for_grid(grid), name, limit, started)
 
-    def _find(self, bgr: NDArray[np.uint8], name: str, limit: int, tracer: Tracer | None) -> Answer:
+    def _find(
+        self,
+        bgr: NDArray[np.uint8],
+        name: str,
+        limit: int,
+        second_look: bool,
+        tracer: Tracer | None,
+    ) -> Answer:
         started = time.perf_counter()
-        search = _Search(self._store, tracer)
-        return self._answer(search, search.for_picture(shrunk(bgr)), name, limit, started)
+        least = model().look_from if second_look else None
+        search, bgr = _Search(self._store, tracer, least=least), shrunk(bgr)
+        scored, outcome = search.for_picture(bgr), None
+        every = scored + search.near_misses
+        if second_look and (looks := doubtful(every)):
+            # Not before it is needed: it is most of what a plain search would import.
+            from vcdb.search.second_look import review
+
+            scored, outcome = review(bgr, every, looks, search.geometries, self._store)
+        return self._answer(search, scored, name, limit, started, second_look=outcome)
 
     def _answer(
-        self, search: _Search, scored: list[Scored], name: str, limit: int, started: float
+        self,
+        search: _Search,
+        scored: list[Scored],
+        name: str,
+        limit: int,
+        started: float,
+        *,
+        second_look: SecondLook | None = None,
     ) -> Answer:
         return answer_of(
             scored,
@@ -85,21 +114,34 @@ class Finder:
             probes=search.probes,
             candidates=search.candidates,
             passed_over=search.passed_over,
-            reason=REASON_NOTHING if search.has_detail else REASON_PLAIN,
+            reason=_reason(search.has_detail, second_look),
+            second_look=second_look,
         )
+
+
+def _reason(has_detail: bool, second_look: SecondLook | None) -> str:
+    """Why nothing is claimed, where nothing is."""
+    if not has_detail:
+        return REASON_PLAIN
+    return REASON_REFUTED if second_look == "refuted" else REASON_NOTHING
 
 
 class _Search:
     """One query on its way through hypotheses and rungs, with all that was found so far."""
 
-    def __init__(self, store: Store, tracer: Tracer | None) -> None:
+    def __init__(self, store: Store, tracer: Tracer | None, *, least: float | None = None) -> None:
+        """Stretches of a probability of at least ``least`` are told, None: those to be claimed."""
         self._store = store
         self._tracer = tracer
+        self._least = model().claim_from if least is None else least
         self._found = Candidates(store)
         self._widenings: list[Widening] = []
         self.probes = 0
         self.candidates = 0
         self.passed_over = 0
+        self.near_misses: list[Scored] = []
+        #: By the hypotheses' numbers; without a picture there are none.
+        self.geometries: list[Geometry] = []
 
     @property
     def has_detail(self) -> bool:
@@ -145,17 +187,22 @@ class _Search:
         return self._scored()
 
     def _scored(self) -> list[Scored]:
+        """What may be claimed of what was compared since the last call; near misses are kept."""
         self._found.follow()
-        return self._found.stretches()
+        scored = self._found.stretches(self._least)
+        self.near_misses += [one for one in scored if one.probability < model().claim_from]
+        return [one for one in scored if one.probability >= model().claim_from]
 
     def _expect_of(self, bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> list[int]:
         variants = [hypothesis.variant for hypothesis in hypotheses]
-        return self._expect(variants, levels_of_picture(bgr, hypotheses))
+        every = levels_of_picture(bgr, hypotheses)
+        shown = _shows_enough(every)
+        self.geometries += [hypotheses[row].geometry for row in shown]
+        return self._expect(variants, every)
 
     def _expect(self, variants: Sequence[str], every: Levels) -> list[int]:
         """Prepare hypotheses; the numbers of those that show enough detail are returned."""
-        # A deviation is NaN where the cells that hashes need are not all there.
-        rows = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
+        rows = _shows_enough(every)
         if not rows:
             return []
         variants, levels = [variants[row] for row in rows], without_tint(every.take(rows))
@@ -180,6 +227,13 @@ class _Search:
             return
         for number, found in postings:
             self._tracer.scanned(number, *rungs_of[number], found, self._found)
+
+
+def _shows_enough(every: Levels) -> list[int]:
+    """Which pictures show enough to be looked for."""
+    # A deviation is NaN where the cells that hashes need are not all there.
+    shown: list[int] = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
+    return shown
 
 
 def levels_of_picture(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> Levels:

@@ -19,6 +19,10 @@ from vcdb.models import Verdict
 from vcdb.search.difference import KEPT_SHARE
 from vcdb.search.evidence import model
 
+#: A single film claimed with at least this probability needs no second look; else the likeliest
+#: films get one.
+_BEYOND_DOUBT = 0.995
+_MOST_LOOKED_AT = 4
 #: Two films show the same shot when their differences are so close to each other.
 _SAME_SHOT = 0.02
 
@@ -28,6 +32,7 @@ class Scored(NamedTuple):
 
     ``probability`` of showing the same picture decides whether it may be claimed; ``order``
     decides between places of one film, smaller is better; ``difference`` between films.
+    ``hypothesis`` is the number of the one it matched under, in the order they were tried in.
     """
 
     probability: float
@@ -40,6 +45,7 @@ class Scored(NamedTuple):
     start_us: int
     end_us: int
     variant: str
+    hypothesis: int
 
 
 class Judgement(NamedTuple):
@@ -92,6 +98,21 @@ def judge(scored: Sequence[Scored]) -> Judgement:
     limit = _best_difference(ranked[0]) + _SAME_SHOT
     rivals = [stretches for stretches in ranked if _best_difference(stretches) <= limit]
     return Judgement("found" if len(rivals) == 1 else "ambiguous", rivals)
+
+
+def doubtful(scored: Sequence[Scored]) -> list[Scored]:
+    """The best stretch of each film that a second look is worth while at, the likeliest first.
+
+    None where there is nothing to look at, or one film beyond doubt.
+    """
+    judgement = judge(scored)
+    if judgement.verdict == "found" and judgement.films[0][0].probability >= _BEYOND_DOUBT:
+        return []
+    best: dict[int, Scored] = {}
+    for one in sorted(scored, key=lambda one: -one.probability):
+        if one.probability >= model().look_from:
+            best.setdefault(one.video_id, one)
+    return list(best.values())[:_MOST_LOOKED_AT]
 
 
 def _best_difference(stretches: Sequence[Scored]) -> float:

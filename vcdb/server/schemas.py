@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Cell = list[int] | None
 Verdict = Literal["found", "ambiguous", "not_found"]
+SecondLook = Literal["confirmed", "refuted", "not_possible"]
 
 FINGERPRINT_EXAMPLE = [
     [[90 + 9 * row + 5 * column, 80, 60] for column in range(11)] for row in range(7)
@@ -120,6 +121,9 @@ class Answer(BaseModel):
     matches: list[Match]
     more: int | None = None
     passed_over: int | None = None
+    second_look: SecondLook | None = Field(
+        None, description="A server does not look at films a second time; always null."
+    )
     query_picture: str | None = None
     query_grid: list[list[Cell]] | None = None
     fingerprint: str | None = None

@@ -1,0 +1,160 @@
+"""A second look: before a doubtful claim, the films' own frames are compared with the query.
+
+77 cells cannot tell every two scenes apart; the file often can. Where it is there and unchanged
+since it was indexed, the frames around a candidate's moment are decoded and compared in detail. A
+candidate that they confirm is claimed, even if it was not near enough by its cells; one that they
+do not confirm is dropped. A file that is gone, was changed or cannot be decoded in time leaves
+everything as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.geometry import Geometry, geometry
+from vcdb.fingerprint.shrink import shrunk
+from vcdb.media.area import FULL
+from vcdb.media.bars import find_area_image
+from vcdb.models import SecondLook, Video
+from vcdb.search.detail import Agreement, View, agreement, likeness, view_of
+from vcdb.search.evidence import model
+from vcdb.search.verdict import Scored
+from vcdb.store.base import Store
+
+#: A look at all candidates of one query ends after so long.
+LIMIT_S = 3.0
+#: Frames from so long before the stretch that was found to so long after it, but none farther from
+#: the best moment; so many of them, of which the likest are compared in detail.
+_AROUND_S, _FARTHEST_S = 0.3, 1.0
+_MOST_FRAMES = 16
+_LIKEST = 2
+#: What two pictures of the same moment have in common at least, see ``confirms``.
+_MOST_SPOTS_WRONG, _SPOTS, _SPOTS_ALONE = 0.58, 0.62, 0.75
+_KEYPOINTS = 16
+#: The probability of what was confirmed, at least.
+_CONFIRMED = 0.99
+
+_log = logging.getLogger(__name__)
+
+
+class Review(NamedTuple):
+    """What is left to be judged after a second look, and what it said."""
+
+    scored: list[Scored]
+    outcome: SecondLook
+
+
+def review(
+    bgr: NDArray[np.uint8],
+    scored: Sequence[Scored],
+    doubtful: Sequence[Scored],
+    geometries: Sequence[Geometry],
+    store: Store,
+) -> Review:
+    """Look at the films of the doubtful stretches, for at most about LIMIT_S seconds.
+
+    ``bgr``: the query, uint8 (height, width, 3). ``scored``: claims and near misses, ``doubtful``
+    those of them to look at, the likeliest first. ``geometries``: the hypotheses', by number.
+    """
+    looks = [(one, store.video(one.video_id)) for one in doubtful]
+    confirmed = _look_at(
+        bgr,
+        [(one, geometries[one.hypothesis], video) for one, video in looks if video is not None],
+        LIMIT_S,
+    )
+    if not confirmed:
+        return Review(list(scored), "not_possible")
+    left = [one for one in scored if confirmed.get(one.video_id, True)]
+    if not any(confirmed.values()):
+        claims = any(one.probability >= model().claim_from for one in left)
+        return Review(left, "not_possible" if claims else "refuted")
+    # What could not be looked at gives way to what was seen.
+    raised = [
+        one._replace(probability=max(one.probability, _CONFIRMED))
+        for one in left
+        if one.video_id in confirmed
+    ]
+    return Review(raised, "confirmed")
+
+
+def confirms(seen: Agreement) -> bool:
+    """Whether what two pictures have in common shows that they are of the same moment."""
+    if seen.spots >= _SPOTS_ALONE:
+        return True
+    return seen.spots >= _SPOTS and seen.keypoints >= _KEYPOINTS
+
+
+_Look = tuple[Scored, Geometry, Video]
+
+
+def _look_at(bgr: NDArray[np.uint8], looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
+    """Which films are confirmed or not, by id; those that could not be looked at are missing."""
+    until_s = time.monotonic() + limit_s
+    said: dict[int, bool] = {}
+
+    def work() -> None:
+        for look in looks:
+            if time.monotonic() > until_s:
+                return
+            seen = _seen(bgr, *look, until_s)
+            if seen is not None and time.monotonic() <= until_s:
+                said[look[0].video_id] = confirms(seen)
+
+    # A file system that does not answer cannot be interrupted, only left alone.
+    thread = Thread(target=work, name="vcdb-second-look", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    return dict(said)
+
+
+def _seen(
+    bgr: NDArray[np.uint8], one: Scored, where: Geometry, video: Video, until_s: float
+) -> Agreement | None:
+    """What the query has in common with the likest of the film's frames; None: cannot be told."""
+    from vcdb.media.look import frames_between
+
+    at_s = one.at_us / 1e6
+    start_s = max(one.start_us / 1e6 - _AROUND_S, at_s - _FARTHEST_S)
+    stop_s = min(one.end_us / 1e6 + _AROUND_S, at_s + _FARTHEST_S)
+    try:
+        if not _is_unchanged(video):
+            return None
+        frames = frames_between(video.path, start_s, stop_s, most=_MOST_FRAMES, until_s=until_s)
+        return _best(bgr, where, [shrunk(frame) for frame in frames])
+    except Exception:
+        # A film that breaks its decoder must not cost the answer.
+        _log.info("no second look at %s", video.path, exc_info=True)
+        return None
+
+
+def _is_unchanged(video: Video) -> bool:
+    path = Path(video.path)
+    if not path.is_file():
+        return False
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns)
+
+
+def _best(
+    bgr: NDArray[np.uint8], where: Geometry, frames: Sequence[NDArray[np.uint8]]
+) -> Agreement | None:
+    query = view_of(bgr, where)
+    views = [(likeness(query, view), view, frame) for frame in frames for view in _views(frame)]
+    views.sort(key=lambda one: -one[0])
+    seen = [agreement(bgr, where, frame, view) for _, view, frame in views[:_LIKEST]]
+    return max(seen, key=lambda one: (confirms(one), np.nan_to_num(one.spots)), default=None)
+
+
+def _views(frame: NDArray[np.uint8]) -> list[View]:
+    """A frame whole and, where it has bars, without them."""
+    aspect, area = frame.shape[1] / frame.shape[0], find_area_image(frame)
+    whole = view_of(frame, geometry(aspect))
+    return [whole] if area == FULL else [whole, view_of(frame, geometry(aspect, area))]
