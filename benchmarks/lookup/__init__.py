@@ -160,7 +160,7 @@ def _one(
         if postings is None:
             break
         batches.append(postings)
-        candidates.compare([(0, postings)])
+        candidates.look(np.zeros(len(postings), np.intp), postings)
     took_s = time.thread_time() - started_s
     places = np.concatenate([one["place"] for one in batches]).astype(np.uint64)
     found = bool(((places & np.uint64((1 << 56) - 1)) == query.place).any())

@@ -63,7 +63,7 @@ def ours(records: Records, build_s: float) -> Engine:
 
     def search(query: Query) -> Iterator[Postings]:
         (widening,) = widen(query.levels.values.brightness)
-        for start, stop in ((0, 1), (1, 3), (3, 8)):
+        for start, stop in ((0, 1), (1, 2), (2, 4), (4, 9)):
             yield store.scan(ranges_of(widening, start, stop), MOST_RECORDS).postings
 
     return Engine("vcdb", search, build_s, store.totals().bytes)
@@ -156,7 +156,7 @@ def sqlite_index(records: Records, file: Path) -> Iterator[Engine]:
 
         def search(query: Query) -> Iterator[Postings]:
             (widening,) = widen(query.levels.values.brightness)
-            for start, stop in ((0, 1), (1, 3), (3, 8)):
+            for start, stop in ((0, 1), (1, 2), (2, 4), (4, 9)):
                 yield _asked(base, ranges_of(widening, start, stop), records.postings.dtype)
 
         yield Engine("SQLite", search, build_s, file.stat().st_size)
@@ -172,4 +172,6 @@ def _asked(base: sqlite3.Connection, ranges: Ranges, dtype: Any) -> Postings:
     found = base.execute(
         f"SELECT value FROM posting WHERE key IN ({marks}) ORDER BY key", ranges.keys.tolist()
     ).fetchmany(MOST_RECORDS)
-    return within(np.frombuffer(b"".join(row[0] for row in found), dtype), ranges)
+    postings = np.frombuffer(b"".join(row[0] for row in found), dtype)
+    kept = within(postings, np.searchsorted(ranges.keys, postings["key"]), ranges)
+    return postings[kept]

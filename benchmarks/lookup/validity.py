@@ -25,7 +25,7 @@ from vcdb.store.codec import in_order, postings_of
 _QUERIES = 600
 #: All rungs that are ever scanned for one hypothesis: with fewer, halves of the corpus are too
 #: small for many candidates.
-_RUNGS = 8
+_RUNGS = 9
 #: Films that are made, each of as many records as a real one has on average.
 _WITHIN = 1.5
 

@@ -143,6 +143,25 @@ def test_unknown_runs_are_refused(store: Store) -> None:
             store.runs(wrong_id, start, stop)
 
 
+def test_anchors_are_read_one_by_one(store: Store) -> None:
+    tables = {store.add(new).video_id: new.runs for new in (make_video(1, 200), make_video(2, 9))}
+    one, other = tables
+    asked = [(other, 8), (one, 64), (one, 3), (other + 1, 0), (one, 199), (other, 0), (one, 64)]
+    asked += [(one, 65), (one, 400)]
+    video_ids, runs = np.array(asked, np.uint32).T
+    there, found = store.anchors(video_ids, runs)
+    assert there.tolist() == [0, 1, 2, 4, 5, 6, 7]
+    for row, number in enumerate(there):
+        video_id, run = asked[number]
+        for got, wanted in zip(found, tables[video_id].descriptors, strict=True):
+            np.testing.assert_array_equal(got[row], wanted[run])
+
+
+def test_no_anchors_at_all(store: Store) -> None:
+    there, found = store.anchors(np.array([7], np.uint32), np.array([0], np.uint32))
+    assert len(there) == len(found.mean) == len(found.codes) == 0
+
+
 def test_removed_video_leaves_nothing(store: Store) -> None:
     kept_new, gone_new = make_video(1, 100), make_video(2, 100)
     kept, gone = store.add(kept_new), store.add(gone_new)

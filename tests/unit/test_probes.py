@@ -50,7 +50,7 @@ def test_clear_picture_doubles_no_bit() -> None:
 def test_uncertain_bits_are_doubled_nearest_first() -> None:
     widening = widened(picture(b3=0.02, b9=-0.001, b20=0.1))
     assert bit_items(widening) == [31 - 9, 31 - 3, 31 - 20]
-    (core,) = keys_of(widening, 1)
+    core = keys_of(widening, 2)[1]
     assert len(core) == 2 ** len(widening.core)
     for position in (3, 9, 20):
         assert widening.key ^ (1 << (HIGH_BITS - 1 - position)) in core
@@ -60,14 +60,27 @@ def test_doublings_are_capped_at_seven() -> None:
     near = {f"b{bit}": 0.01 * (bit + 1) * (-1) ** bit for bit in range(12)}
     widening = widened(picture(**near))
     assert len(widening.core) == MAX_DOUBLINGS == 7
-    for keys in keys_of(widening, 6):
+    first, *others = keys_of(widening, 7)
+    assert len(first) == 8
+    for keys in others:
         assert len(keys) == len(np.unique(keys)) == 128
+
+
+def test_first_rung_spans_the_three_least_certain() -> None:
+    widening = widened(picture(b3=0.02, b9=-0.001, b20=0.1, b5=0.12, b11=-0.14))
+    first, core = keys_of(widening, 2)
+    assert len(widening.core) > 3
+    spanned = {0}
+    for item in widening.core[:3]:
+        spanned |= {one ^ item.flip for one in spanned}
+    assert set((first ^ np.uint32(widening.key)).tolist()) == spanned
+    assert set(first.tolist()) < set(core.tolist())
 
 
 def test_low_bits_become_a_range_not_doublings() -> None:
     widening = widened(picture(b25=0.01, b31=-0.02))
     assert bit_items(widening) == []
-    narrow, wide = (rung.ranges for rung in islice(rungs(widening), 2))
+    _, narrow, wide = (rung.ranges for rung in islice(rungs(widening), 3))
     low = int(widening.hashes.perceptual[0]) & 0xFF
     uncertain = (1 << 6) | 1
     assert widening.low_uncertain == uncertain
@@ -104,15 +117,15 @@ def test_core_reaches_a_copy_whose_uncertain_values_turned(seed: int, noise_shar
     if np.abs(contrasts_of(stored[None]) - contrasts_of(query[None])).max() > 0.1:
         return
     key = int(pack_keys(hashes.index_hash, hashes.perceptual >> 8)[0])
-    assert key in keys_of(widening, 1)[0]
+    assert key in keys_of(widening, 2)[1]
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
-def test_rungs_never_repeat_a_key_beyond_the_second(seed: int) -> None:
+def test_rungs_never_repeat_a_key_beyond_the_third(seed: int) -> None:
     widening = widened(np.random.default_rng(seed).normal(0, 0.4, CELLS).astype(np.float32))
     rows = keys_of(widening, 40)
-    every = np.concatenate(rows[1:])
+    every = np.concatenate(rows[2:])
     assert len(np.unique(every)) == len(every)
     for keys in rows:
         assert (np.diff(keys.astype(np.int64)) > 0).all()
@@ -127,7 +140,7 @@ def test_further_rungs_come_in_order_of_likelihood(seed: int) -> None:
     for item in widening.core:
         core |= {flips ^ item.flip for flips in core}
     sums = []
-    for keys in keys_of(widening, 30)[2:]:
+    for keys in keys_of(widening, 30)[3:]:
         flip = next(f for f in (int(k) ^ widening.key for k in keys) if f not in core)
         outer = [f for f in margin if f not in {i.flip for i in widening.core}]
         least = min(
@@ -147,7 +160,7 @@ def test_rungs_scanned_together_are_the_rungs_one_by_one(seed: int, start: int, 
     assert (np.diff(together.keys.astype(np.int64)) > 0).all()
     apart = [rung.ranges for rung in islice(rungs(widening), start, start + count)]
 
-    # The second rung scans the first one's keys again, with all low bits.
+    # Each of the inner rungs scans again what those before it scanned, the third all low bits.
     lows = {}
     for ranges in apart:
         for key, *low in zip(*(part.tolist() for part in ranges), strict=True):

@@ -15,7 +15,7 @@ def some_postings(count: int, seed: int, keys: int = 40) -> np.ndarray:
     """Postings of ten videos under few keys, so that many share one."""
     rng = np.random.default_rng(seed)
     postings = np.empty(count, POSTING)
-    postings["key"] = rng.integers(keys, size=count) << rng.integers(0, 26, count)
+    postings["key"] = rng.integers(keys, size=count) << rng.integers(0, 23, count)
     low, video, run = (rng.integers(high, size=count) for high in (256, 10, 1 << 20))
     postings["place"] = low << 56 | video << 24 | run
     postings["sketch"] = rng.integers(1 << 60, size=count)
@@ -47,10 +47,28 @@ def test_scan_is_a_filter_over_all_segments(low: tuple[int, int]) -> None:
     together = in_order(np.concatenate(parts))
     asked = every(np.concatenate([together["key"][::3], np.arange(50)]), *low)
     found = segments.scan([view(part) for part in parts], asked)
-    wanted = within(together[np.isin(together["key"], asked.keys)], asked)
-    assert len(wanted)
-    np.testing.assert_array_equal(found.postings, wanted)
+    wanted = together[np.isin(together["key"], asked.keys)]
+    probe = np.searchsorted(asked.keys, wanted["key"])
+    kept = within(wanted, probe, asked)
+    assert kept.any()
+    np.testing.assert_array_equal(found.postings, wanted[kept])
+    np.testing.assert_array_equal(found.probe, probe[kept])
     assert found.passed_over == 0
+
+
+def test_ranges_of_one_key_are_answered_each() -> None:
+    parts = [some_postings(count, seed) for seed, count in enumerate((700, 300))]
+    key = np.bincount(parts[0]["key"]).argmax()
+    low = [(3, 250), (0, 16), (15, 17), (200, 255), (7, 7)]
+    asked = Ranges(np.full(5, key, np.uint32), *np.array(low, np.uint8).T)
+    found = segments.scan([view(part) for part in parts], asked)
+    together = in_order(np.concatenate(parts))
+    together = together[together["key"] == key]
+    for probe, (low_min, low_max) in enumerate(low):
+        bits = together["place"] >> np.uint64(56)
+        wanted = together[(bits >= low_min) & (bits <= low_max)]
+        np.testing.assert_array_equal(found.postings[found.probe == probe], wanted)
+    assert set(found.probe) >= {0, 1, 3}
 
 
 def test_bounded_scan_keeps_rare_keys_whole() -> None:

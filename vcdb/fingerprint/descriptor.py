@@ -27,8 +27,8 @@ _STORED_PLAIN_DEVIATION = 3.0
 MISSING = -128
 CODES = 3 * CELLS
 #: Brightness tells neighbouring frames apart, colour only films.
-_BRIGHTNESS_STEPS = 16
-_COLOUR_STEPS = 4
+BRIGHTNESS_STEPS = 16
+COLOUR_STEPS = 4
 #: Codes are bytes; compression makes the rare large ones cost, not the range.
 _MAX_CODE = 126
 _LOWEST_DEVIATION = 0.25
@@ -97,18 +97,24 @@ def describe(grids: Floats) -> Descriptors:
 
 def codes_of(values: Values, deviation: Floats) -> NDArray[np.int8]:
     """Codes (n, 231) of values, of pictures with this deviation (n,), of 255."""
-    colour_scale = (_COLOUR_STEPS * deviation / np.maximum(deviation, _COLOUR_FLOOR))[:, None]
-    steps = np.concatenate(
+    steps = steps_of(values, deviation)
+    # Half-open steps, so that code >= 0 is exactly "brighter than the mean".
+    steps[:, :CELLS] = np.ceil(steps[:, :CELLS] - 0.5)
+    codes = np.clip(np.rint(steps), -_MAX_CODE, _MAX_CODE)
+    return np.where(np.isnan(steps), MISSING, codes).astype(np.int8)
+
+
+def steps_of(values: Values, deviation: Floats) -> Floats:
+    """What codes stand for these values, not rounded: float32 (n, 231), NaN where missing."""
+    colour_scale = (COLOUR_STEPS * deviation / np.maximum(deviation, _COLOUR_FLOOR))[:, None]
+    return np.concatenate(
         [
-            # Half-open steps, so that code >= 0 is exactly "brighter than the mean".
-            np.ceil(_BRIGHTNESS_STEPS * values.brightness) - 1,
-            np.rint(colour_scale * values.red_green),
-            np.rint(colour_scale * values.blue_yellow),
+            BRIGHTNESS_STEPS * values.brightness - 0.5,
+            colour_scale * values.red_green,
+            colour_scale * values.blue_yellow,
         ],
         axis=1,
     )
-    codes = np.clip(steps, -_MAX_CODE, _MAX_CODE)
-    return np.where(np.isnan(steps), MISSING, codes).astype(np.int8)
 
 
 def _brightness(cells: Floats) -> Floats:
@@ -141,9 +147,9 @@ def values_of(descriptors: Descriptors) -> Values:
     codes = descriptors.codes.astype(np.float32)
     codes[descriptors.codes == MISSING] = np.nan
     unit = deviation_of(descriptors.deviation)
-    colour_scale = (np.maximum(unit, _COLOUR_FLOOR) / unit / _COLOUR_STEPS)[:, None]
+    colour_scale = (np.maximum(unit, _COLOUR_FLOOR) / unit / COLOUR_STEPS)[:, None]
     return Values(
-        (codes[:, :CELLS] + 0.5) / _BRIGHTNESS_STEPS,
+        (codes[:, :CELLS] + 0.5) / BRIGHTNESS_STEPS,
         codes[:, CELLS : 2 * CELLS] * colour_scale,
         codes[:, 2 * CELLS :] * colour_scale,
     )
@@ -164,6 +170,16 @@ class Levels(NamedTuple):
         """The pictures at ``index``."""
         values = Values(*(part[index] for part in self.values))
         return Levels(values, self.mean[index], self.deviation[index])
+
+
+def joined_levels(parts: list[Levels]) -> Levels:
+    """All pictures of ``parts``, in order."""
+    values = zip(*(part.values for part in parts), strict=True)
+    return Levels(
+        Values(*(np.concatenate(column) for column in values)),
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.deviation for part in parts]),
+    )
 
 
 def levels_of(descriptors: Descriptors) -> Levels:

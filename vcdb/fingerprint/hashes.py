@@ -12,11 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import CELLS, CHOSEN, HASH_BITS, Floats, contrast
+from vcdb.fingerprint.cells import CELLS, CHOSEN, Floats, contrast
 from vcdb.fingerprint.descriptor import Descriptors, values_of
 from vcdb.fingerprint.geometry import COLUMNS, ROWS
-
-_BIT_WEIGHTS = (1 << np.arange(HASH_BITS - 1, -1, -1, dtype=np.uint64)).astype(np.uint64)
 
 _CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
 
@@ -95,9 +93,14 @@ def pack_levels(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def hashes_of_brightness(brightness: Floats) -> Hashes:
     """Hashes of brightness (n, 77) in deviations above the mean of the chosen cells."""
-    bits = brightness[:, CHOSEN] > 0
-    perceptual = (bits @ _BIT_WEIGHTS).astype(np.uint32)
-    return Hashes(pack_levels(levels_of(contrasts_of(brightness))), perceptual)
+    levels = levels_of(contrasts_of(brightness))
+    return Hashes(pack_levels(levels), _packed(brightness[:, CHOSEN] > 0))
+
+
+def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Bits (n, 32), the most significant first, as numbers (n,)."""
+    packed = np.ascontiguousarray(np.packbits(bits, axis=1))
+    return packed.view(">u4")[:, 0].astype(np.uint32)
 
 
 def hashes_of(descriptors: Descriptors) -> Hashes:
@@ -105,15 +108,30 @@ def hashes_of(descriptors: Descriptors) -> Hashes:
     return hashes_of_brightness(values_of(descriptors).brightness)
 
 
+class Reading(NamedTuple):
+    """Hashes of n pictures, the levels (n, 4) of their contrasts, and how certain all of it is."""
+
+    hashes: Hashes
+    levels: NDArray[np.uint8]
+    margins: Margins
+
+
+def read(brightness: Floats) -> Reading:
+    """Everything about brightness (n, 77), as of a query, in few calls."""
+    contrasts, chosen = contrasts_of(brightness), brightness[:, CHOSEN]
+    levels = levels_of(contrasts)
+    hashes = Hashes(pack_levels(levels), _packed(chosen > 0))
+    return Reading(hashes, levels, _margins(chosen, contrasts, levels))
+
+
 def margins_of(brightness: Floats) -> Margins:
     """How certain each bit and level of brightness (n, 77) is."""
     contrasts = contrasts_of(brightness)
-    distance = contrasts[:, :, None] - LEVEL_BOUNDS
-    nearest = np.abs(distance).argmin(axis=2)[:, :, None]
-    signed = np.take_along_axis(distance, nearest, axis=2)[:, :, 0]
-    level = levels_of(contrasts).astype(np.int8)
-    return Margins(
-        np.abs(brightness[:, CHOSEN]) / CELL_NOISE,
-        np.abs(signed) / CONTRAST_NOISE,
-        np.where(signed >= 0, level - 1, level + 1).astype(np.int8),
-    )
+    return _margins(brightness[:, CHOSEN], contrasts, levels_of(contrasts))
+
+
+def _margins(chosen: Floats, contrasts: Floats, levels: NDArray[np.uint8]) -> Margins:
+    # There is one bound, so the nearest level is the other one.
+    distance = np.abs(contrasts - LEVEL_BOUNDS[:, 0])
+    neighbours = (levels ^ 1).view(np.int8)
+    return Margins(np.abs(chosen) / CELL_NOISE, distance / CONTRAST_NOISE, neighbours)

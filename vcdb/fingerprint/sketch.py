@@ -7,6 +7,8 @@ are central, so that a cropped query has them too.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ _CONTRASTS = np.stack(
 )
 _READ = _CENTRAL.ravel()
 _CONTRASTS = _CONTRASTS[_READ]
-_WEIGHTS = 1 << np.arange(SKETCH_BITS, dtype=np.uint64)
+_EQUAL_PARTS = np.full(len(_FIRST), 1 / len(_FIRST), np.float32)
 
 #: Values that codes stand for often tie (else they differ by far more than this). How a machine
 #: rounds sums must not decide then.
@@ -48,8 +50,8 @@ def comparisons_of(values: Values) -> Floats:
 
 def pack_bits(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
     """(n, 64) truth values to uint64 (n,), column 0 in the lowest bit."""
-    packed: NDArray[np.uint64] = (bits * _WEIGHTS).sum(axis=1, dtype=np.uint64)
-    return packed
+    packed = np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little"))
+    return packed.view("<u8")[:, 0].astype(np.uint64, copy=False)
 
 
 def sketches_of(values: Values) -> NDArray[np.uint64]:
@@ -57,8 +59,22 @@ def sketches_of(values: Values) -> NDArray[np.uint64]:
     return pack_bits(comparisons_of(values) > _TIE)
 
 
-def sketches_and_certainty(query: Values) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Sketches (n,) of n pictures, and masks of their bits that are sure enough to be compared."""
+class Sketched(NamedTuple):
+    """Sketches (n,) of n pictures, masks of their bits that are sure enough to be compared, and how
+    much neighbouring cells differ on average, in deviations.
+    """
+
+    sketches: NDArray[np.uint64]
+    certain: NDArray[np.uint64]
+    detail: Floats
+
+
+def sketched(query: Values) -> Sketched:
+    """Sketches of queries."""
     comparisons = comparisons_of(query)
-    sure = np.abs(comparisons) > UNCERTAIN_BELOW
-    return pack_bits(comparisons > _TIE), pack_bits(sure)
+    size = np.abs(comparisons)
+    return Sketched(
+        pack_bits(comparisons > _TIE),
+        pack_bits(size > UNCERTAIN_BELOW),
+        size[:, : len(_FIRST)] @ _EQUAL_PARTS,
+    )

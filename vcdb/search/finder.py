@@ -20,7 +20,7 @@ from vcdb.models import Answer, SecondLook
 from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
-from vcdb.search.probes import Widening, ranges_of, widen
+from vcdb.search.probes import Widening, ranges_of, together, widen
 from vcdb.search.tint import without_tint
 from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
 from vcdb.search.verdict import Scored, doubtful
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from vcdb.explanation import Explanation
     from vcdb.search.trace import Tracer
 
-#: Rungs (of at most 128 probes) that are scanned together: first for the picture as it is, then
-#: with its bars cut as well, the rest only where nothing beyond doubt was found. Nothing at all,
-#: and further hypotheses get two rungs each.
+#: Rungs (of at most 128 probes) that are scanned together: first for the picture as it is, in two
+#: steps, then with its bars cut as well, the rest only where nothing beyond doubt was found.
+#: Where nothing at all was, further hypotheses get the inner rungs each.
 _FIRST_RUNGS = 1
-_NEXT_RUNGS = 3
-_LAST_RUNGS = 8
-_FURTHER_RUNGS = 2
+_CORE_RUNGS = 2
+_NEXT_RUNGS = 4
+_LAST_RUNGS = 9
+_FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
 MOST_RECORDS = 20_000
 REASON_PLAIN = "too little detail in the picture"
@@ -151,8 +152,7 @@ class _Search:
     def for_picture(self, bgr: NDArray[np.uint8]) -> list[Scored]:
         """Try hypotheses, the likeliest first, until one gives a match that cannot be beaten."""
         as_is = self._expect_of(bgr, [as_it_is(bgr)])
-        self._scan(dict.fromkeys(as_is, (0, _FIRST_RUNGS)))
-        if self._found.is_sure:
+        if self._is_soon_sure(as_is):
             return self._scored()
         area = find_area_image(bgr)
         cut = self._expect_of(bgr, [without_bars(bgr, area)]) if area != FULL else []
@@ -164,18 +164,24 @@ class _Search:
     def for_grid(self, grid: Floats) -> list[Scored]:
         """Try the two hypotheses about a grid, (7, 11, 3)."""
         as_is = self._expect(["as_is"], levels_of_grids(grid[None]))
-        self._scan(dict.fromkeys(as_is, (0, _FIRST_RUNGS)))
-        if self._found.is_sure:
+        if self._is_soon_sure(as_is):
             return self._scored()
         scored = self._go_on(as_is, [])
         if scored or not self.has_detail:
             return scored
         return self._try_further(self._expect(["mirrored"], levels_of_grids(grid[None, :, ::-1])))
 
+    def _is_soon_sure(self, hypotheses: list[int]) -> bool:
+        """Scan the first rungs until something beyond doubt is found."""
+        self._scan(dict.fromkeys(hypotheses, (0, _FIRST_RUNGS)))
+        if not self._found.is_sure:
+            self._scan(dict.fromkeys(hypotheses, (_FIRST_RUNGS, _CORE_RUNGS)))
+        return self._found.is_sure
+
     def _go_on(self, begun: list[int], fresh: list[int]) -> list[Scored]:
         """Scan all rungs of likely hypotheses, those that had their first rungs and others."""
         self._scan(
-            dict.fromkeys(begun, (_FIRST_RUNGS, _NEXT_RUNGS))
+            dict.fromkeys(begun, (_CORE_RUNGS, _NEXT_RUNGS))
             | dict.fromkeys(fresh, (0, _NEXT_RUNGS))
         )
         if not self._found.is_sure:
@@ -188,7 +194,6 @@ class _Search:
 
     def _scored(self) -> list[Scored]:
         """What may be claimed of what was compared since the last call; near misses are kept."""
-        self._found.follow()
         scored = self._found.stretches(self._least)
         self.near_misses += [one for one in scored if one.probability < model().claim_from]
         return [one for one in scored if one.probability >= model().claim_from]
@@ -213,20 +218,21 @@ class _Search:
         return list(self._found.expect(variants, levels))
 
     def _scan(self, rungs_of: dict[int, tuple[int, int]]) -> None:
-        """Scan rungs (first, and one past the last) of hypotheses, compare what they lead to."""
-        postings = []
-        for number, (start, stop) in rungs_of.items():
-            ranges = ranges_of(self._widenings[number], start, stop)
-            found, passed_over = self._store.scan(ranges, MOST_RECORDS)
-            self.passed_over += passed_over
-            self.probes += len(ranges.keys)
-            self.candidates += len(found)
-            postings.append((number, found))
-        self._found.compare(postings)
+        """Scan rungs (first, and one past the last) of hypotheses, look at what they lead to."""
+        if not rungs_of:
+            return
+        every = [ranges_of(self._widenings[number], *rungs) for number, rungs in rungs_of.items()]
+        ranges, owner = together(every)
+        found = self._store.scan(ranges, MOST_RECORDS)
+        self.passed_over += found.passed_over
+        self.probes += len(ranges.keys)
+        self.candidates += len(found.postings)
+        numbers = np.array(list(rungs_of))[owner[found.probe]]
+        self._found.look(numbers, found.postings)
         if not self._tracer:
             return
-        for number, found in postings:
-            self._tracer.scanned(number, *rungs_of[number], found, self._found)
+        for number, rungs in rungs_of.items():
+            self._tracer.scanned(number, *rungs, found.postings[numbers == number], self._found)
 
 
 def _shows_enough(every: Levels) -> list[int]:

@@ -7,14 +7,15 @@ significant bits are not doubled but become one [min, max] range. A borderline l
 hash doubles in the same way, inside the same budget.
 
 A flip is an exclusive-or on the 32-bit key, for a bit as for a level. The seven least certain
-items span the *core*, at most 128 keys. The first rung scans the core with the low bits narrowed
-to their uncertain ones, the second with all low bits; each further rung scans the core once more
-with one or two less uncertain items flipped, in order of likelihood.
+items span the *core*, at most 128 keys. The first rung scans what the first three of them span,
+which is enough for most copies and costs a sixteenth; the second scans the core; both with the low
+bits narrowed to their uncertain ones. The third scans the core with all low bits; each further rung
+scans the core once more with one or two less uncertain items flipped, in order of likelihood.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations, count
 from typing import NamedTuple
@@ -27,15 +28,13 @@ from vcdb.fingerprint.hashes import (
     CONTRASTS,
     LEVEL_BITS,
     Hashes,
-    contrasts_of,
-    hashes_of_brightness,
-    levels_of,
-    margins_of,
+    read,
 )
 from vcdb.store.base import Ranges
 from vcdb.store.codec import pack_keys
 
 MAX_DOUBLINGS = 7
+FIRST_DOUBLINGS = 3
 #: An item farther from its threshold than this (in units of re-encoding noise) is not doubled in
 #: the core; a low bit farther away is not part of the narrow range.
 CORE_ZONE = 6.0
@@ -43,6 +42,10 @@ CORE_ZONE = 6.0
 _OUTER_ITEMS = 10
 _OUTER_ZONE = 16.0
 _LOW_MASK = (1 << LOW_BITS) - 1
+#: Every choice of the items of the core, (128, 7); those of the first n items come first.
+_SUBSETS = (np.arange(1 << MAX_DOUBLINGS)[:, None] >> np.arange(MAX_DOUBLINGS) & 1).astype(
+    np.uint32
+)
 
 _BIT_FLIPS = np.uint32(1) << np.arange(HIGH_BITS - 1, -1, -1, dtype=np.uint32)
 _LEVEL_SHIFTS = np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint32) * np.uint32(
@@ -111,13 +114,12 @@ class Widening(NamedTuple):
 
 def widen(brightness: Floats) -> list[Widening]:
     """What may have turned in each of n pictures of brightness (n, 77), in deviations."""
-    hashes, margins = hashes_of_brightness(brightness), margins_of(brightness)
-    levels = levels_of(contrasts_of(brightness))
-    turned = (levels ^ margins.neighbours.astype(np.uint8)).astype(np.uint32) << _LEVEL_SHIFTS
+    hashes, levels, margins = read(brightness)
+    turned = (levels ^ margins.neighbours.view(np.uint8)).astype(np.uint32) << _LEVEL_SHIFTS
     bit_flips = np.broadcast_to(_BIT_FLIPS, (len(levels), HIGH_BITS))
     flips = np.concatenate([bit_flips, turned], axis=1)
     distances = np.concatenate([margins.bits[:, :HIGH_BITS], margins.levels], axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")
+    order = distances.argsort(axis=1, kind="stable")
     low = np.packbits(margins.bits[:, HIGH_BITS:] <= CORE_ZONE, axis=1)[:, 0]
     keys = pack_keys(hashes.index_hash, hashes.perceptual >> LOW_BITS)
     return [
@@ -135,42 +137,58 @@ def widen(brightness: Floats) -> list[Widening]:
     ]
 
 
+#: Rungs before the first one that turns items beyond the core, and of these those with the low bits
+#: narrowed.
+_INNER_RUNGS, _NARROW_RUNGS = 3, 2
+
+
 def rungs(widening: Widening) -> Iterator[Rung]:
     """The rungs in order of likelihood, without an end of their own but the outer items'."""
-    yield Rung("core", ranges_of(widening, 0, 1))
-    yield Rung("all low bits", ranges_of(widening, 1, 2))
+    for number, name in enumerate(("least certain", "core", "all low bits")):
+        yield Rung(name, ranges_of(widening, number, number + 1))
     outer = _outer_flips(widening)
-    for number, flips in zip(count(2), outer, strict=False):
+    for number, flips in zip(count(_INNER_RUNGS), outer, strict=False):
         names = " and ".join(_name(widening.item(place)) for place in flips)
         yield Rung(f"core, turned {names}", ranges_of(widening, number, number + 1))
 
 
 def ranges_of(widening: Widening, start: int, stop: int) -> Ranges:
     """What rungs ``start`` to ``stop``, the latter excluded, scan: each key once, ascending."""
-    core = _core_keys(widening)
+    doublings = widening.doublings
+    keys = _spanned(widening, min(doublings, FIRST_DOUBLINGS) if stop == 1 else doublings)
     low = int(widening.hashes.perceptual[0]) & _LOW_MASK
     low_min, low_max = 0, _LOW_MASK
-    if stop == 1:
+    if stop <= _NARROW_RUNGS:
         low_min, low_max = low & ~widening.low_uncertain, low | widening.low_uncertain
-    # The second rung scans all that the first one does.
-    flips = [np.uint32(0)] if start < 2 else []
-    if stop > 2:
-        outer = _outer_flips(widening)[max(0, start - 2) : stop - 2]
-        places = widening.flips
-        flips += [np.bitwise_xor.reduce(places[list(chosen)]) for chosen in outer]
-    keys = np.sort((core ^ np.array(flips, np.uint32)[:, None]).ravel())
+    if stop > _INNER_RUNGS:
+        outer = _outer_flips(widening)[max(0, start - _INNER_RUNGS) : stop - _INNER_RUNGS]
+        # Each of the inner rungs scans all that those before it do.
+        flips = [0] if start < _INNER_RUNGS else []
+        flips += [int(widening.flips[list(chosen)].sum()) for chosen in outer]
+        keys = (keys ^ np.array(flips, np.uint32)[:, None]).ravel()
+    keys = np.sort(keys)
     return Ranges(
         keys, np.full(len(keys), low_min, np.uint8), np.full(len(keys), low_max, np.uint8)
     )
 
 
-def _core_keys(widening: Widening) -> NDArray[np.uint32]:
-    doublings = widening.doublings
-    keys = np.full(1 << doublings, widening.key, np.uint32)
-    for place in range(doublings):
-        half = 1 << place
-        np.bitwise_xor(keys[:half], widening.flips[place], out=keys[half : 2 * half])
-    return keys
+def together(every: Sequence[Ranges]) -> tuple[Ranges, NDArray[np.intp]]:
+    """Ranges of several questions as one; and for each range the number of its question."""
+    if len(every) == 1:
+        return every[0], np.zeros(len(every[0].keys), np.intp)
+    keys = np.concatenate([ranges.keys for ranges in every])
+    order = np.argsort(keys, kind="stable")
+    low_min = np.concatenate([ranges.low_min for ranges in every])
+    low_max = np.concatenate([ranges.low_max for ranges in every])
+    owner = np.repeat(np.arange(len(every)), [len(ranges.keys) for ranges in every])
+    return Ranges(keys[order], low_min[order], low_max[order]), owner[order]
+
+
+def _spanned(widening: Widening, doublings: int) -> NDArray[np.uint32]:
+    """The keys that the least certain items span: so many of them."""
+    # No two items are of the same bit, so turning several is adding them up.
+    flips: NDArray[np.uint32] = _SUBSETS[: 1 << doublings, :doublings] @ widening.flips[:doublings]
+    return flips ^ np.uint32(widening.key)
 
 
 def _outer_flips(widening: Widening) -> list[tuple[int, ...]]:

@@ -70,7 +70,8 @@ class Tracer:
 def _probes(ranges: Ranges, postings: NDArray[np.void]) -> tuple[ProbeTrace, ...]:
     """What each range had of the postings."""
     there = postings[np.isin(postings["key"], ranges.keys)]
-    row = np.searchsorted(ranges.keys, within(there, ranges)["key"])
+    row = np.searchsorted(ranges.keys, there["key"])
+    row = row[within(there, row, ranges)]
     counts = np.bincount(row, minlength=len(ranges.keys))
     columns = (*ranges, counts)
     return tuple(

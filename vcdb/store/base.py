@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.fingerprint.descriptor import Descriptors
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
 
@@ -16,7 +17,8 @@ from vcdb.models import Finding, Video
 class Ranges(NamedTuple):
     """n key ranges: the low 8 bits of key ``keys[i]`` from ``low_min[i]`` to ``low_max[i]``.
 
-    ``keys``: uint32 (n,), strictly ascending. ``low_min``, ``low_max``: uint8 (n,), both included.
+    ``keys``: uint32 (n,), ascending; several ranges may be of one key, as those of several
+    questions that are asked together. ``low_min``, ``low_max``: uint8 (n,), both included.
     """
 
     keys: NDArray[np.uint32]
@@ -25,10 +27,14 @@ class Ranges(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """Postings (dtype ``codec.POSTING``) within ranges, and how many were not looked at."""
+    """Postings (dtype ``codec.POSTING``) within ranges, and how many were not looked at.
+
+    ``probe``: intp (n,), the number of the range that each posting is in.
+    """
 
     postings: NDArray[np.void]
     passed_over: int
+    probe: NDArray[np.intp]
 
 
 class Totals(NamedTuple):
@@ -84,7 +90,7 @@ class Store(Protocol):
         """A video of this content, wherever it lies."""
 
     def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
-        """What lies within the ranges, in key order, then by place.
+        """What lies within the ranges, range by range, then by place.
 
         Where more than ``most`` lie under the keys, only so many of them are looked at, so that no
         query is much slower than others: rare keys whole, of common ones equal parts.
@@ -98,6 +104,14 @@ class Store(Protocol):
 
         Returns the number of the table's first run, and the table. Raises KeyError when the video
         or the runs are not there.
+        """
+
+    def anchors(
+        self, video_ids: NDArray[np.uint32], runs: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.intp], Descriptors]:
+        """Descriptors of single runs: of n videos' runs of these numbers.
+
+        Returns which of the n are there (any more), ascending, and the descriptors of those.
         """
 
     def attach(self, video_id: int, name: str, data: bytes) -> None:
@@ -129,11 +143,12 @@ class Store(Protocol):
     def __exit__(self, *details: Any) -> None: ...
 
 
-def within(postings: NDArray[np.void], ranges: Ranges) -> NDArray[np.void]:
-    """Those of ``postings``, whose keys are all among the ranges', whose low bits are in range."""
-    row = np.searchsorted(ranges.keys, postings["key"])
+def within(
+    postings: NDArray[np.void], probe: NDArray[np.intp], ranges: Ranges
+) -> NDArray[np.bool_]:
+    """Which of n postings, each under the key of its range ``probe`` (n,), have low bits in it."""
     low = (postings["place"] >> 56).astype(np.uint8)
-    kept: NDArray[np.void] = postings[(low >= ranges.low_min[row]) & (low <= ranges.low_max[row])]
+    kept: NDArray[np.bool_] = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
     return kept
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
@@ -21,28 +22,30 @@ from vcdb.fingerprint.sketch import sketches_of
 from vcdb.models import Video
 
 #: Raised by one whenever a reader of the old bytes would misread the new ones.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 HIGH_KEY_BITS = 24
 RUN_BITS = 24
 VIDEO_BITS = 32
-MAX_RUNS = 1 << RUN_BITS
-MAX_VIDEO_ID = (1 << VIDEO_BITS) - 1
-KEY_BYTES = 4
+#: Bits of numbers of runs and videos as segments hold them; fewer than a posting has room for.
+STORED_RUN_BITS = 22
+STORED_VIDEO_BITS = 22
+MAX_RUNS = 1 << STORED_RUN_BITS
+MAX_VIDEO_ID = (1 << STORED_VIDEO_BITS) - 1
 #: Runs whose descriptors are compressed together, and blocks that are stored together.
 BLOCK_RUNS = 64
-CHUNK_BLOCKS = 32
+CHUNK_BLOCKS = 128
 CHUNK_RUNS = BLOCK_RUNS * CHUNK_BLOCKS
 
-#: A posting's value: where the run is, led by the low 8 bits of its hash, then its sketch.
-VALUE = np.dtype([("place", ">u8"), ("sketch", ">u8")])
-#: A posting as a scan returns it: in the machine's own order of bytes, which is what numpy turns
-#: structured arrays into when it puts them together.
+#: A posting: the key under which it is found, where its run is, led by the low 8 bits of its hash,
+#: and its sketch. In the machine's own order of bytes, which is what numpy turns structured arrays
+#: into when it puts them together.
 POSTING = np.dtype([("key", np.uint32), ("place", np.uint64), ("sketch", np.uint64)])
 
-#: Takes 20 µs a run; of the levels below 22 none gains more than a hundredth on it.
-_COMPRESSION_LEVEL = 13
+#: Takes 10 µs a run; level 13 takes 20 and gains 3 %, level 15 35 and 5 %, and no other one more.
+_COMPRESSION_LEVEL = 11
 _HEAD = struct.Struct(">HIqQ")
+_COUNT, _END = struct.Struct(">H"), struct.Struct(">I")
 
 
 class Place(NamedTuple):
@@ -119,24 +122,57 @@ def encode_block(runs: RunTable) -> bytes:
 
 def decode_block(data: bytes | memoryview) -> RunTable:
     """Inverse of :func:`encode_block`. Raises CorruptStoreError."""
-    try:
+    with _translated():
         body = zstandard.ZstdDecompressor().decompress(data)
         count, first_frame, first_us, frame_us = _HEAD.unpack_from(body)
-        rest = np.frombuffer(body, np.uint8, count * (4 + 8 + 2 + CODES), _HEAD.size)
-        frames, us, columns = np.split(rest, [4 * count, 12 * count])
+        frames, us = np.split(np.frombuffer(body, np.uint8, 12 * count, _HEAD.size), [4 * count])
         frame_steps = _from_planes(frames, ">u4").astype(np.int64)
         us_steps = frame_us * frame_steps + _from_planes(us, ">i8").astype(np.int64)
-    except (zstandard.ZstdError, struct.error, ValueError) as error:
-        raise CorruptStoreError(f"a block of runs cannot be read ({error})") from error
-    steps = np.ascontiguousarray(columns.reshape(2 + CODES, count).T)
+        steps = np.ascontiguousarray(_columns(body, count).T)
     rows = np.add.accumulate(steps, axis=0, dtype=np.uint8)
     return RunTable(
         (first_frame + np.concatenate([[0], np.cumsum(frame_steps)])).astype(np.uint32),
         first_us + np.concatenate([[0], np.cumsum(us_steps)]),
-        Descriptors(
-            np.ascontiguousarray(rows[:, 2:]).view(np.int8), rows[:, 0].copy(), rows[:, 1].copy()
-        ),
+        _descriptors(rows),
     )
+
+
+def decode_anchors(found: Iterable[tuple[bytes | memoryview, Sequence[int]]]) -> Descriptors:
+    """Descriptors of some runs of some blocks: of each block those of these numbers, from 0.
+
+    A run that a block does not have is an error, as a damaged block is: CorruptStoreError.
+    """
+    decompress = zstandard.ZstdDecompressor().decompress
+    parts = []
+    with _translated():
+        for data, numbers in found:
+            body = decompress(data)
+            (count,) = _COUNT.unpack_from(body)
+            columns = _columns(body, count)
+            if max(numbers) >= count:
+                raise ValueError(f"it has {count} runs")
+            # Most often one run is wanted: then summing up to it is several times faster.
+            parts += [columns[:, : number + 1].sum(axis=1, dtype=np.uint8) for number in numbers]
+    return _descriptors(np.array(parts, np.uint8).reshape(-1, 2 + CODES))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (zstandard.ZstdError, struct.error, ValueError) as error:
+        raise CorruptStoreError(f"a block of runs cannot be read ({error})") from error
+
+
+def _columns(body: bytes, count: int) -> NDArray[np.uint8]:
+    """Steps of mean, deviation and codes of a block of so many runs, (233, count)."""
+    columns = np.frombuffer(body, np.uint8, count * (2 + CODES), _HEAD.size + 12 * count)
+    return columns.reshape(2 + CODES, count)
+
+
+def _descriptors(rows: NDArray[np.uint8]) -> Descriptors:
+    codes = np.ascontiguousarray(rows[:, 2:]).view(np.int8)
+    return Descriptors(codes, rows[:, 0].copy(), rows[:, 1].copy())
 
 
 def _steps(rows: NDArray[np.uint8]) -> bytes:
@@ -164,12 +200,28 @@ def blocks_of(chunk: bytes | memoryview) -> list[memoryview]:
     """Inverse of :func:`encode_chunk`, without copying. Raises CorruptStoreError."""
     view = memoryview(chunk)
     try:
-        (count,) = struct.unpack_from(">H", view)
+        (count,) = _COUNT.unpack_from(view)
         ends = struct.unpack_from(f">{count}I", view, 2)
     except struct.error as error:
         raise CorruptStoreError(f"a chunk of runs cannot be read ({error})") from error
     data = view[2 + 4 * count :]
     return [data[start:end] for start, end in zip((0, *ends), ends, strict=False)]
+
+
+def block_of(chunk: bytes | memoryview, number: int) -> memoryview | None:
+    """The block of this number, from 0, or None where the chunk has not so many."""
+    view = memoryview(chunk)
+    try:
+        (count,) = _COUNT.unpack_from(view)
+        if number >= count:
+            return None
+        # Where the block before ends, this one begins.
+        (end,) = _END.unpack_from(view, 2 + 4 * number)
+        (start,) = _END.unpack_from(view, 4 * number - 2) if number else (0,)
+    except struct.error as error:
+        raise CorruptStoreError(f"a chunk of runs cannot be read ({error})") from error
+    data = 2 + 4 * count
+    return view[data + start : data + end]
 
 
 _VIDEO_FIELDS = frozenset(field.name for field in fields(Video))

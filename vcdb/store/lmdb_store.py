@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError, FormatVersionError
-from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
+from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, Descriptors
 from vcdb.fingerprint.runs import RunTable, join, no_runs
 from vcdb.models import Finding, Video
 from vcdb.store import segments
@@ -24,7 +24,9 @@ from vcdb.store.codec import (
     FORMAT_VERSION,
     MAX_RUNS,
     MAX_VIDEO_ID,
+    block_of,
     blocks_of,
+    decode_anchors,
     decode_block,
     decode_video,
     encode_block,
@@ -277,9 +279,7 @@ class LmdbStore:
         """See Store."""
         with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
             every = [segments.view(data) for data in cursor.iternext(keys=False)]
-            found = segments.scan(every, ranges, most)
-            kept = segments.without(found.postings, self._gone_ids(txn))
-        return found._replace(postings=kept)
+            return segments.scanned_without(segments.scan(every, ranges, most), self._gone_ids(txn))
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""
@@ -297,6 +297,32 @@ class LmdbStore:
         if not parts or stop > first + sum(map(len, parts)):
             raise KeyError((video_id, start, stop))
         return first, join(parts) if len(parts) > 1 else parts[0]
+
+    def anchors(
+        self, video_ids: NDArray[np.uint32], runs: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.intp], Descriptors]:
+        """See Store."""
+        wanted: dict[tuple[int, int], list[int]] = {}
+        for number, place in enumerate(
+            zip(video_ids.tolist(), (runs // BLOCK_RUNS).tolist(), strict=True)
+        ):
+            wanted.setdefault(place, []).append(number)
+        rows, there, within = [], [], (runs % BLOCK_RUNS).tolist()
+        with self._env.reading() as txn:
+            for (video_id, block), numbers in wanted.items():
+                data = self._block(txn, video_id, block)
+                if data is not None:
+                    rows += numbers
+                    there.append((data, [within[number] for number in numbers]))
+            found = decode_anchors(there)
+        order = np.argsort(np.array(rows, np.intp))
+        return np.array(rows, np.intp)[order], found.take(order)
+
+    def _block(self, txn: Any, video_id: int, number: int) -> memoryview | None:
+        """One block of runs, or None where it is not there."""
+        start = number // CHUNK_BLOCKS * CHUNK_RUNS
+        chunk = txn.get(_run_key(video_id, start), db=self._runs)
+        return None if chunk is None else block_of(chunk, number % CHUNK_BLOCKS)
 
     def _blocks(self, txn: Any, video_id: int, first: int, stop: int) -> Iterator[memoryview]:
         """Blocks of runs ``first`` to ``stop``, the latter excluded, as far as they are there."""

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.runs import RunTable
+from vcdb.fingerprint.descriptor import Descriptors, concatenate
+from vcdb.fingerprint.runs import RunTable, no_runs
 from vcdb.models import Finding, Video
 from vcdb.store.base import NewVideo, Ranges, Scanned, Totals, shares, within
 from vcdb.store.check import check_entry
@@ -86,8 +87,10 @@ class MemoryStore:
         if passed_over:
             counts = shares(counts, int(counts.sum()) - passed_over)
         parts = [self._postings[a : a + n] for a, n in zip(first, counts, strict=True)]
-        postings = within(np.concatenate([np.empty(0, POSTING), *parts]), ranges)
-        return Scanned(postings, passed_over)
+        postings = np.concatenate([np.empty(0, POSTING), *parts])
+        probe = np.repeat(np.arange(len(counts)), counts)
+        kept = within(postings, probe, ranges)
+        return Scanned(postings[kept], passed_over, probe[kept])
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""
@@ -99,6 +102,19 @@ class MemoryStore:
         if not 0 <= start < stop <= len(table):
             raise KeyError((video_id, start, stop))
         return start, table.part(start, stop)
+
+    def anchors(
+        self, video_ids: NDArray[np.uint32], runs: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.intp], Descriptors]:
+        """See Store."""
+        places = zip(video_ids.tolist(), runs.tolist(), strict=True)
+        there = [
+            (number, self._runs[video_id].descriptors.take(slice(run, run + 1)))
+            for number, (video_id, run) in enumerate(places)
+            if video_id in self._runs and run < len(self._runs[video_id])
+        ]
+        found = concatenate([no_runs().descriptors, *(one for _, one in there)])
+        return np.array([number for number, _ in there], np.intp), found
 
     def attach(self, video_id: int, name: str, data: bytes) -> None:
         """See Store."""

@@ -15,15 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError
+from vcdb.fingerprint.cells import LOW_BITS
 from vcdb.store.base import Ranges, Scanned, shares
-from vcdb.store.codec import KEY_BYTES, POSTING, VALUE, in_order, unpack_place
+from vcdb.store.codec import (
+    POSTING,
+    RUN_BITS,
+    STORED_RUN_BITS,
+    STORED_VIDEO_BITS,
+    VIDEO_BITS,
+    in_order,
+    unpack_place,
+)
 
 #: Keys as they lie in a segment: in the order of bytes of most machines, so that they are searched
-#: where they lie.
+#: where they lie. The low bits of the hash lie half in the key, half in the value.
 _KEY = np.dtype("<u4")
-#: The low bits of the hash are its first byte.
+_LOW_IN_KEY = LOW_BITS // 2
+_LOW_IN_VALUE = LOW_BITS - _LOW_IN_KEY
+#: Where the run is, 48 bits, and the sketch. As mere bytes values are put together many times
+#: faster.
+VALUE = np.dtype([("place", "<u4"), ("place_high", "<u2"), ("sketch", "<u8")])
+_HIGH_BITS = 16 - _LOW_IN_VALUE
 _RAW = np.dtype((np.void, VALUE.itemsize))
-_RECORD_BYTES = KEY_BYTES + VALUE.itemsize
+_RECORD_BYTES = _KEY.itemsize + VALUE.itemsize
 #: A segment is merged with all smaller ones unless it is so many times larger than they together.
 _MUCH_LARGER = 2
 #: Merging so many records takes a second; what is larger is merged by compaction only.
@@ -42,20 +56,43 @@ class Segment(NamedTuple):
 
     def postings(self, rows: slice) -> NDArray[np.void]:
         """Some of them, dtype ``POSTING``."""
-        keys, values = self.keys[rows], self.values[rows]
-        postings = np.empty(len(keys), POSTING)
-        postings["key"] = keys
-        for name in VALUE.fields or ():
-            postings[name] = values[name]
-        return postings
+        return _postings(self.keys[rows], self.values[rows])
+
+
+def _postings(keys: NDArray[np.uint32], values: NDArray[np.void]) -> NDArray[np.void]:
+    stored = values["place"] | values["place_high"].astype(np.uint64) << 32
+    run = stored & ((1 << STORED_RUN_BITS) - 1)
+    video = (stored >> STORED_RUN_BITS) & ((1 << STORED_VIDEO_BITS) - 1)
+    postings = np.empty(len(keys), POSTING)
+    postings["key"] = keys >> _LOW_IN_KEY
+    low = _low(keys, values).astype(np.uint64)
+    postings["place"] = low << (VIDEO_BITS + RUN_BITS) | video << RUN_BITS | run
+    postings["sketch"] = values["sketch"]
+    return postings
+
+
+def _low(keys: NDArray[np.uint32], values: NDArray[np.void]) -> NDArray[np.uint8]:
+    """The low 8 bits of the hashes."""
+    upper = keys.astype(np.uint8) << np.uint8(_LOW_IN_VALUE)
+    low: NDArray[np.uint8] = upper | (values["place_high"] >> _HIGH_BITS).astype(np.uint8)
+    return low
 
 
 def segment_of(postings: NDArray[np.void]) -> bytes:
     """Bytes of a segment of postings, which must be in order."""
+    low, video_id, run = unpack_place(postings["place"])
+    stored = run.astype(np.uint64) | video_id.astype(np.uint64) << STORED_RUN_BITS
+    stored |= low.astype(np.uint64) << (STORED_RUN_BITS + STORED_VIDEO_BITS)
     values = np.empty(len(postings), VALUE)
-    for name in VALUE.fields or ():
-        values[name] = postings[name]
-    return values.tobytes() + postings["key"].astype(_KEY).tobytes()
+    values["place"], values["place_high"] = stored & 0xFFFFFFFF, (stored >> 32) & 0xFFFF
+    values["sketch"] = postings["sketch"]
+    return values.tobytes() + _bounds(postings["key"], low).tobytes()
+
+
+def _bounds(keys: NDArray[np.uint32], low: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Keys of a segment for keys and the low bits that go with them."""
+    bounds = (keys << np.uint32(_LOW_IN_KEY)) | (low >> np.uint8(_LOW_IN_VALUE))
+    return bounds.astype(_KEY, copy=False)
 
 
 def view(data: bytes | memoryview) -> Segment:
@@ -85,26 +122,30 @@ class _Hits(NamedTuple):
     last: NDArray[np.intp]
 
 
-def _hits(segment: Segment, keys: NDArray[np.uint32]) -> _Hits | None:
-    first = segment.keys.searchsorted(keys)
-    probe = np.flatnonzero(segment.keys.take(first, mode="clip") == keys)
+def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
+    first = segment.keys.searchsorted(_bounds(ranges.keys, ranges.low_min))
+    ends = _bounds(ranges.keys, ranges.low_max)
+    probe = np.flatnonzero(segment.keys.take(first, mode="clip") <= ends)
     if not len(probe):
         return None
-    last = segment.keys.searchsorted(keys[probe], "right")
+    last = segment.keys.searchsorted(ends[probe], "right")
     return _Hits(segment, probe, first[probe], last)
 
 
 def scan(segments: Sequence[Segment], ranges: Ranges, most: int | None = None) -> Scanned:
     """Postings within the ranges, in order; see Store.scan."""
-    found = [hits for one in segments if len(one.keys) and (hits := _hits(one, ranges.keys))]
+    found = [hits for one in segments if len(one.keys) and (hits := _hits(one, ranges))]
     if not found:
-        return Scanned(np.empty(0, POSTING), 0)
+        return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp))
     passed_over = 0
     if most is not None:
         found, passed_over = _at_most(found, most)
     parts = [_within(hits, ranges) for hits in found]
-    postings = parts[0] if len(parts) == 1 else in_order(np.concatenate(parts))
-    return Scanned(postings, passed_over)
+    if len(parts) == 1:
+        return Scanned(parts[0][0], passed_over, parts[0][1])
+    postings, probe = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((postings["place"], probe))
+    return Scanned(postings[order], passed_over, probe[order])
 
 
 def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
@@ -120,29 +161,37 @@ def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
     return limited, passed_over
 
 
-def _within(hits: _Hits, ranges: Ranges) -> NDArray[np.void]:
-    """The hits' postings whose low bits are in range."""
-    # As mere bytes they are put together many times faster.
-    raw = hits.segment.values.view(_RAW)
-    spans = zip(hits.first.tolist(), hits.last.tolist(), strict=True)
-    values = np.concatenate([raw[first:last] for first, last in spans])
+def _within(hits: _Hits, ranges: Ranges) -> tuple[NDArray[np.void], NDArray[np.intp]]:
+    """The hits' postings whose low bits are in range, and the numbers of their ranges."""
+    spans = list(zip(hits.first.tolist(), hits.last.tolist(), strict=True))
+    raw, every = hits.segment.values.view(_RAW), hits.segment.keys
+    values = np.concatenate([raw[first:last] for first, last in spans]).view(VALUE)
+    keys = np.concatenate([every[first:last] for first, last in spans])
     probe = np.repeat(hits.probe, hits.last - hits.first)
-    low = values.view(np.uint8)[:: _RAW.itemsize]
+    low = _low(keys, values)
     kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
-    values, probe = values[kept].view(VALUE), probe[kept]
-    postings = np.empty(len(values), POSTING)
-    postings["key"] = ranges.keys[probe]
-    for name in VALUE.fields or ():
-        postings[name] = values[name]
-    return postings
+    return _postings(keys[kept], values[kept]), probe[kept]
 
 
 def without(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.void]:
     """Postings of other videos than these."""
     if not len(gone) or not len(postings):
         return postings
-    kept: NDArray[np.void] = postings[~np.isin(unpack_place(postings["place"]).video_id, gone)]
+    kept: NDArray[np.void] = postings[_here(postings, gone)]
     return kept
+
+
+def scanned_without(found: Scanned, gone: NDArray[np.uint32]) -> Scanned:
+    """What was found of other videos than these."""
+    if not len(gone) or not len(found.postings):
+        return found
+    kept = _here(found.postings, gone)
+    return Scanned(found.postings[kept], found.passed_over, found.probe[kept])
+
+
+def _here(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    here: NDArray[np.bool_] = ~np.isin(unpack_place(postings["place"]).video_id, gone)
+    return here
 
 
 def due(sizes: Sequence[int], added: int) -> list[int]:

@@ -1,0 +1,51 @@
+"""Beyond doubt at a glance: a copy so near its record that all other evidence would say the same.
+
+Ends the search for the many queries that are mere re-encodings, at a fraction of what weighing all
+evidence costs. It claims nothing: what is found is judged as everything else is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcdb.fingerprint.cells import CELLS
+from vcdb.fingerprint.descriptor import (
+    BRIGHTNESS_STEPS,
+    CODES,
+    COLOUR_STEPS,
+    Descriptors,
+    Levels,
+    deviation_of,
+    steps_of,
+)
+
+#: How much neighbouring cells of a query must differ on average, in deviations: smooth pictures
+#: resemble each other.
+LEAST_DETAIL = 0.45
+#: Differences that re-encoding stays below: mean ones of brightness and of colours over the cells,
+#: in deviations (of at least 16, for colours); of mean brightness, of 255; and of the logarithms of
+#: deviations. Of 2,575 records that altered frames of other films led to none came so near.
+_BRIGHTNESS, _COLOUR, _MEAN, _CONTRAST = 0.1, 0.25, 8.0, 0.15
+
+_PARTS = np.zeros((CODES, 2), np.float32)
+_PARTS[:CELLS, 0] = 1 / BRIGHTNESS_STEPS
+_PARTS[CELLS:, 1] = 1 / COLOUR_STEPS
+
+
+def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
+    """The row of the n stored pictures that one query (n = 1) is a copy of beyond doubt, or None.
+
+    The query must have detail, see ``LEAST_DETAIL``. Cells that it lacks are left out; one that
+    only the stored picture lacks counts as different.
+    """
+    steps = steps_of(query.values, query.deviation)[0]
+    missing = np.isnan(steps)
+    steps[missing] = 0
+    parts = _PARTS * ~missing[:, None]
+    parts /= np.count_nonzero(parts, axis=0)
+    brightness, colour = (np.abs(stored.codes - steps) @ parts).T
+    ratio = np.log(deviation_of(stored.deviation) / query.deviation)
+    near = (brightness <= _BRIGHTNESS) & (colour <= _COLOUR)
+    near &= (np.abs(stored.mean - query.mean) <= _MEAN) & (np.abs(ratio) <= _CONTRAST)
+    best = int(np.where(near, brightness, np.inf).argmin())
+    return best if near[best] else None
