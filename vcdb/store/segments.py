@@ -86,7 +86,7 @@ def segment_of(postings: NDArray[np.void]) -> bytes:
     values = np.empty(len(postings), VALUE)
     values["place"], values["place_high"] = stored & 0xFFFFFFFF, (stored >> 32) & 0xFFFF
     values["sketch"] = postings["sketch"]
-    return values.tobytes() + _bounds(postings["key"], low).tobytes()
+    return _bounds(postings["key"], low).tobytes() + values.tobytes()
 
 
 def _bounds(keys: NDArray[np.uint32], low: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -100,9 +100,9 @@ def view(data: bytes | memoryview) -> Segment:
     count, rest = divmod(len(data), _RECORD_BYTES)
     if rest:
         raise CorruptStoreError("a segment of postings is cut off")
-    return Segment(
-        np.frombuffer(data, _KEY, count, count * VALUE.itemsize), np.frombuffer(data, VALUE, count)
-    )
+    # Keys come first, where they are aligned: numpy would copy all of them for each search else.
+    keys = np.frombuffer(data, _KEY, count)
+    return Segment(keys, np.frombuffer(data, VALUE, count, keys.nbytes))
 
 
 def size_of(data: bytes | memoryview) -> int:
