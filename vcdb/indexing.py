@@ -1,5 +1,7 @@
 """One video file to its runs: decode, reduce, fingerprint, join. Nothing is stored here.
 
+Where another picture area comes up on the way than was found beforehand, the file is read again.
+
 A long file may be read as parts, side by side in several processes: one plan, a call for each
 part, and one joining of what they gave. The outcome is that of a single pass, but for runs that
 end at the cuts.
@@ -9,26 +11,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from vcdb.batches import Batches
 from vcdb.errors import DecodeError
 from vcdb.fingerprint.bands import single_threaded
-from vcdb.fingerprint.geometry import geometry
-from vcdb.fingerprint.grid import GridPlan, PlaneSums
-from vcdb.fingerprint.runs import RunBuilder, RunTable, join
+from vcdb.fingerprint.runs import RunTable, join
 from vcdb.media.area import Area
 from vcdb.media.bars import find_area
-from vcdb.media.frame import Frame, Part, VideoInfo
+from vcdb.media.frame import Part, VideoInfo
 from vcdb.media.sampling import Sampling
 from vcdb.media.video import VideoReader, open_video
 from vcdb.models import Progress
 
-#: Frames fingerprinted together.
-BATCH_FRAMES = 256
 #: So many seconds apart, at least, progress is told; after every so many frames that is looked at.
 _TELL_EVERY_S = 0.5
 _TELL_FRAMES = 16
@@ -78,7 +78,7 @@ class IndexedVideo:
 
 @dataclass(frozen=True, slots=True)
 class PartPlan:
-    """How a file is read in parts: where it is cut, and the picture area, the same for all."""
+    """How a file is read in parts: where it is cut, and the picture area that was found for all."""
 
     parts: tuple[Part, ...]
     area: Area
@@ -165,92 +165,53 @@ def _index(
     sample: Sampling,
     progress: ProgressCallback | None,
 ) -> IndexedVideo:
-    info = reader.info
     remarks = reader.problems
-    batch = _Batch(area)
-
-    def tell() -> None:
-        if progress is not None:
-            done_s = (batch.last_us - batch.first_us) / _US
-            progress(
-                Progress(info.path, batch.count, info.frames_estimate, done_s, info.duration_s)
-            )
-
-    tell()
-    told_s = time.monotonic()
-    for frame in reader.frames(part):
-        batch.add(frame)
-        if batch.count % _TELL_FRAMES == 0 and time.monotonic() - told_s >= _TELL_EVERY_S:
-            tell()
-            told_s = time.monotonic()
-    if not batch.count:
+    batches = Batches([area])
+    areas = [area]
+    while (found := _read(reader, batches, part, progress)) is not None:
+        areas.append(found)
+        batches = Batches(areas)
+    info = reader.info
+    if not batches.count:
         raise DecodeError(
             f"{info.path}: not one frame of this video can be decoded; the file is damaged, "
             "fetch or export it again"
         )
-    tell()
     return IndexedVideo(
         info=info,
-        runs=batch.finish(round(reader.end_s * _US), info.frame_rate, is_whole=sample == "all"),
+        runs=batches.finish(round(reader.end_s * _US), info.frame_rate, is_whole=sample == "all"),
         problems=reader.problems,
         broke_off=reader.broke_off,
         is_sound=reader.problems == remarks,
         begins_at_cut=part is None or part.start_pts in (None, reader.first_pts),
         sample=sample,
-        last_us=batch.last_us,
-        longest_step_us=batch.longest_step_us,
+        last_us=batches.last_us,
+        longest_step_us=batches.longest_step_us,
     )
 
 
-class _Batch:
-    """Gathers what the grids of frames need and turns full batches into runs."""
+def _read(
+    reader: VideoReader, batches: Batches, part: Part | None, progress: ProgressCallback | None
+) -> Area | None:
+    """Put all frames into the batches; ends at once with another area where one is found."""
+    info = reader.info
 
-    def __init__(self, area: Area) -> None:
-        self._area = area
-        self._plan: GridPlan | None = None
-        self._sums: list[PlaneSums] = []
-        self._numbers: list[int] = []
-        self._at_us: list[int] = []
-        self._builder = RunBuilder()
-        self._last_number = 0
-        self.count = 0
-        self.first_us = 0
-        self.last_us = 0
-        self.longest_step_us = 0
+    def tell() -> None:
+        if progress is not None:
+            done_s = (batches.last_us - batches.first_us) / _US
+            progress(
+                Progress(info.path, batches.count, info.frames_estimate, done_s, info.duration_s)
+            )
 
-    def add(self, frame: Frame) -> None:
-        """Take the next frame."""
-        if self._plan is None or not self._plan.fits(frame):
-            self._flush()
-            self._plan = GridPlan(frame, geometry(frame.aspect, self._area))
-        self._sums.append(self._plan.sums(frame))
-        self._note(frame.index, round(frame.at_s * _US))
-        if len(self._sums) >= BATCH_FRAMES:
-            self._flush()
-
-    def _note(self, number: int, at_us: int) -> None:
-        if self.count:
-            self.longest_step_us = max(self.longest_step_us, at_us - self.last_us)
-        else:
-            self.first_us = at_us
-        self._numbers.append(number)
-        self._at_us.append(at_us)
-        self._last_number, self.last_us = number, at_us
-        self.count += 1
-
-    def finish(self, end_us: int, frame_rate: float, *, is_whole: bool) -> RunTable:
-        """The runs of all frames; the last one ends at ``end_us``.
-
-        Unless ``is_whole``, frames follow that were not read: as many as the rate makes likely.
-        """
-        self._flush()
-        unread = 0 if is_whole else round((end_us - self.last_us) / _US * frame_rate) - 1
-        return self._builder.finish(self._last_number + 1 + max(0, unread), end_us)
-
-    def _flush(self) -> None:
-        if self._plan is None or not self._sums:
-            return
-        grids = self._plan.grids(self._sums)
-        numbers = np.array(self._numbers, np.uint32)
-        self._builder.add(grids, numbers, np.array(self._at_us, np.int64))
-        self._sums, self._numbers, self._at_us = [], [], []
+    tell()
+    told_s = time.monotonic()
+    with closing(reader.frames(part)) as frames:
+        for frame in frames:
+            batches.add(frame)
+            if batches.found is not None:
+                return batches.found
+            if batches.count % _TELL_FRAMES == 0 and time.monotonic() - told_s >= _TELL_EVERY_S:
+                tell()
+                told_s = time.monotonic()
+    tell()
+    return None

@@ -22,7 +22,7 @@ LAYERS = (
     {"fingerprint"},
     {"store"},
     {"search", "course"},
-    {"content", "indexing", "sampled", "testing"},
+    {"batches", "content", "indexing", "sampled", "testing"},
     {"admission"},
     {"database", "worker", "workers"},
     {"ingest", "laps"},

@@ -179,6 +179,10 @@ class RunBuilder:
             position += 1
         return anchors
 
+    def break_off(self) -> None:
+        """Have the next frame begin a run whatever it looks like."""
+        self._anchor = None
+
     def finish(self, end_frame: int, end_us: int) -> RunTable:
         """All runs; the last one ends before ``end_frame`` and ``end_us``.
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vcdb.media.area import FULL, Area
-from vcdb.media.moments import Samples
+from vcdb.media.moments import Luma, Samples
 
 Shares = npt.NDArray[np.float64]
 
@@ -32,6 +32,7 @@ _MANY_MOMENTS = 6
 _LONE_BAR_MIN = 0.03
 _COLOUR_REACH = 14
 _SAME_MIN = 0.9
+_SAME_SHADE = 6
 _BLUR_LINES = 10
 _SMALLEST_PX = 16
 _FAR = 64
@@ -64,15 +65,51 @@ def find_area(samples: Samples) -> Area:
     if not moments:
         return FULL
     shape, count = moments.most_common(1)[0]
-    lit = lit_counts[shape] > _LIT_MOMENTS * count
-    many = count >= _MANY_MOMENTS
+    return _area_of(lit_counts[shape] > _LIT_MOMENTS * count, count >= _MANY_MOMENTS) or FULL
+
+
+def find_area_moment(luma: Luma) -> Area | None:
+    """The picture inside the black bars of a single moment, which must be beyond doubt.
+
+    ``luma``: as in :func:`find_area`. Bars must come in pairs of equal width and be of one shade;
+    FULL is the answer only where the outermost lines are lit. None where it cannot be told.
+    """
+    lit = luma > _LIT_LEVEL
+    if lit.mean() < _BRIGHT_SHARE:
+        return None
+    area = _area_of(lit, many=False)
+    if area == FULL:
+        return FULL if _reaches_edges(lit) else None
+    return area if area is not None and _is_plain_outside(luma, area) else None
+
+
+def _area_of(lit: npt.NDArray[np.bool_], many: bool) -> Area | None:
+    """The picture inside bars, FULL where there are none, None where the rest is hardly lit.
+
+    ``lit``: (rows, columns), in one moment or in ``many``.
+    """
     left, right = _picture_span(lit.mean(axis=0), many)
     top, bottom = _picture_span(lit[:, left:right].mean(axis=1), many)
     left, right = _picture_span(lit[top:bottom].mean(axis=0), many)
     if lit[top:bottom, left:right].mean() < (0.5 if many else 0.7):
-        return FULL
-    rows, columns = shape
+        return None
+    rows, columns = lit.shape
     return Area(left / columns, top / rows, right / columns, bottom / rows)
+
+
+def _is_plain_outside(luma: Luma, area: Area) -> bool:
+    """Whether nearly all pixels of each bar have the same shade, but for the noise of a codec."""
+    rows, columns = luma.shape
+    top, bottom = round(area.top * rows), round(area.bottom * rows)
+    left, right = round(area.left * columns), round(area.right * columns)
+    # The line next to the picture is often a blend.
+    bars = (luma[: top - 1], luma[bottom + 1 :], luma[:, : left - 1], luma[:, right + 1 :])
+    wide = (top > 1, bottom < rows - 1, left > 1, right < columns - 1)
+    for bar in (bar for bar, is_wide in zip(bars, wide, strict=True) if is_wide):
+        some = bar[::4, ::4].astype(np.int16)
+        if (np.abs(some - int(np.median(some))) <= _SAME_SHADE).mean() < _SAME_MIN:
+            return False
+    return True
 
 
 def _reaches_edges(lit: npt.NDArray[np.bool_]) -> bool:

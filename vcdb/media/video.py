@@ -7,7 +7,7 @@ afterwards what was wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
@@ -150,7 +150,7 @@ class VideoReader:
         """Stamp of the first frame of the last pass over all frames of the file or a part."""
         return self._first_pts
 
-    def frames(self, part: Part | None = None) -> Iterator[Frame]:
+    def frames(self, part: Part | None = None) -> Generator[Frame, None, None]:
         """Frames in presentation order, each valid until the next is asked for.
 
         ``part``: only the frames of that part of the file, numbered from 0 within it, at times
