@@ -171,6 +171,11 @@ class Levels(NamedTuple):
         values = Values(*(part[index] for part in self.values))
         return Levels(values, self.mean[index], self.deviation[index])
 
+    def without(self, cells: NDArray[np.bool_]) -> Levels:
+        """The pictures with some cells, (77,), missing; mean and deviation stay."""
+        values = Values(*(np.where(cells, np.float32(np.nan), part) for part in self.values))
+        return Levels(values, self.mean, self.deviation)
+
 
 def joined_levels(parts: list[Levels]) -> Levels:
     """All pictures of ``parts``, in order."""

@@ -27,32 +27,45 @@ def image_grid(bgr: npt.NDArray[np.uint8], where: Geometry) -> Cells:
 
 
 def image_grids(bgr: npt.NDArray[np.uint8], geometries: Sequence[Geometry]) -> Cells:
-    """Grids of one still picture under many geometries, shape (n, 7, 11, 3), else as image_grid.
+    """Grids of one still picture under many geometries, shape (n, 7, 11, 3), else as image_grid."""
+    return PictureSums(bgr).grids(geometries)
+
+
+class PictureSums:
+    """Running sums over a still picture, made once: each geometry then costs little.
 
     Large pictures are first averaged over blocks of 2 × 2 pixels, once or more often, which moves
-    no mean by 0.5; the running sums of that are made once, so each further geometry costs little.
+    no mean by 0.5.
     """
-    small, block = halved(bgr, _SHORT_SIDE_PX)
-    length_y, length_x = bgr.shape[0] / block, bgr.shape[1] / block
-    sums = np.asarray(cv2.integral(small, sdepth=cv2.CV_32S)).reshape(small.shape[0] + 1, -1, 3)
-    areas = [where.area for where in geometries]
-    tolerance = np.array([where.tolerance for where in geometries])
-    rows, row_known = _clipped(
-        [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas], tolerance
-    )
-    columns, column_known = _clipped(
-        [where.x_edges for where in geometries], [(a.left, a.right) for a in areas], tolerance
-    )
-    down = np.minimum(rows * length_y, small.shape[0])
-    across = np.minimum(columns * length_x, small.shape[1])
-    cells = _cell_sums(np.asarray(sums, np.int32), down, across)
-    sides = np.diff(down)[:, :, None, None] * np.diff(across)[:, None, :, None]
-    known = row_known[:, :, None] & column_known[:, None, :]
-    grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
-    np.divide(cells[..., ::-1], sides, out=grids, where=known[..., None], casting="same_kind")
-    mirrored = [where.mirrored for where in geometries]
-    grids[mirrored] = grids[mirrored, :, ::-1]
-    return grids
+
+    def __init__(self, bgr: npt.NDArray[np.uint8]) -> None:
+        """``bgr``: (height, width, 3) uint8, as for image_grid."""
+        small, block = halved(bgr, _SHORT_SIDE_PX)
+        self._height, self._width = small.shape[:2]
+        self._length_y, self._length_x = bgr.shape[0] / block, bgr.shape[1] / block
+        sums = np.asarray(cv2.integral(small, sdepth=cv2.CV_32S), np.int32)
+        self._sums = sums.reshape(self._height + 1, -1, 3)
+
+    def grids(self, geometries: Sequence[Geometry]) -> Cells:
+        """Grids under n geometries, shape (n, 7, 11, 3), RGB 0..255, NaN where missing."""
+        areas = [where.area for where in geometries]
+        tolerance = np.array([where.tolerance for where in geometries])
+        rows, row_known = _clipped(
+            [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas], tolerance
+        )
+        columns, column_known = _clipped(
+            [where.x_edges for where in geometries], [(a.left, a.right) for a in areas], tolerance
+        )
+        down = np.minimum(rows * self._length_y, self._height)
+        across = np.minimum(columns * self._length_x, self._width)
+        cells = _cell_sums(self._sums, down, across)
+        sides = np.diff(down)[:, :, None, None] * np.diff(across)[:, None, :, None]
+        known = row_known[:, :, None] & column_known[:, None, :]
+        grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
+        np.divide(cells[..., ::-1], sides, out=grids, where=known[..., None], casting="same_kind")
+        mirrored = [where.mirrored for where in geometries]
+        grids[mirrored] = grids[mirrored, :, ::-1]
+        return grids
 
 
 def _clipped(

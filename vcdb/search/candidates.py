@@ -6,6 +6,7 @@ come closest.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,7 @@ from vcdb.fingerprint.descriptor import (
     concatenate,
     joined_levels,
     levels_of,
+    values_of,
 )
 from vcdb.fingerprint.runs import RunTable
 from vcdb.fingerprint.sketch import Sketched, sketched
@@ -176,6 +178,18 @@ class Candidates:
             looked = min(self._looked, key=lambda one: one.best)
             row = looked.best[1]
         return int(looked.near.video_id[row]), int(looked.near.run[row])
+
+    def scene(self, one: Scored) -> tuple[Floats, int]:
+        """Brightness (n, 77) of the runs of its film that were compared, in order; its own row."""
+        runs = self._scenes.compared_runs(one.video_id)
+        stored = values_of(concatenate([part.descriptors for part in runs.values()]))
+        number, row = divmod(one.run, BLOCK_RUNS)
+        return stored.brightness, row + sum(len(runs[n]) for n in runs if n < number)
+
+    def compare_again(self, hypothesis: int, scored: Iterable[Scored]) -> None:
+        """Compare with one more hypothesis the blocks that stretches lie in."""
+        blocks = [Block(hypothesis, one.video_id, one.run // BLOCK_RUNS) for one in scored]
+        self._scenes.compare(list(dict.fromkeys(blocks)))
 
     def best_differences(self) -> list[float]:
         """The five smallest differences of records so far, ascending."""

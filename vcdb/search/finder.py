@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, levels_of_grids
-from vcdb.fingerprint.geometry import Geometry
-from vcdb.fingerprint.picture import image_grids
+from vcdb.fingerprint.geometry import COLUMNS, ROWS, Geometry, geometry
+from vcdb.fingerprint.picture import PictureSums, image_grids
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
@@ -21,8 +21,15 @@ from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
 from vcdb.search.probes import Widening, ranges_of, together, widen
+from vcdb.search.registration import register
 from vcdb.search.tint import without_tint
-from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
+from vcdb.search.variants import (
+    Hypothesis,
+    as_it_is,
+    further_hypotheses,
+    registered,
+    without_bars,
+)
 from vcdb.search.verdict import Scored, doubtful
 from vcdb.store.base import Store
 
@@ -40,6 +47,11 @@ _LAST_RUNGS = 9
 _FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
 MOST_RECORDS = 20_000
+#: A difference that the rounding of stored codes alone may make: no geometry would explain it.
+_ROUNDING = 0.04
+#: What can be supposed of a grid whose picture is not there.
+_AS_IS = Hypothesis("as_is", geometry(COLUMNS / ROWS))
+_MIRRORED = Hypothesis("mirrored", geometry(COLUMNS / ROWS, mirrored=True))
 REASON_PLAIN = "too little detail in the picture"
 REASON_NOTHING = "no record close enough"
 REASON_REFUTED = "the nearest film's own frame differs in detail"
@@ -87,7 +99,7 @@ class Finder:
         started = time.perf_counter()
         least = model().look_from if second_look else None
         search, bgr = _Search(self._store, tracer, least=least), shrunk(bgr)
-        scored, outcome = search.for_picture(bgr), None
+        scored, outcome = search.exactly(bgr, search.for_picture(bgr)), None
         every = scored + search.near_misses
         if second_look and (looks := doubtful(every)):
             # Not before it is needed: it is most of what a plain search would import.
@@ -141,7 +153,7 @@ class _Search:
         self.candidates = 0
         self.passed_over = 0
         self.near_misses: list[Scored] = []
-        #: By the hypotheses' numbers; without a picture there are none.
+        #: By the hypotheses' numbers.
         self.geometries: list[Geometry] = []
 
     @property
@@ -161,15 +173,32 @@ class _Search:
             return scored
         return self._try_further(self._expect_of(bgr, further_hypotheses(bgr, area)))
 
+    def exactly(self, bgr: NDArray[np.uint8], scored: list[Scored]) -> list[Scored]:
+        """Look again under the exact geometry, where what was found leaves more than rounding."""
+        best = min(scored, key=lambda one: one.order, default=None)
+        if best is None or best.difference <= _ROUNDING:
+            return scored
+        sums = PictureSums(bgr)
+        exact = register(sums, self.geometries[best.hypothesis], *self._found.scene(best))
+        if exact is None:
+            return scored
+        again = registered(best.variant, exact, bgr.shape[1] / bgr.shape[0])
+        whole, cut = sums.grids([exact, again.geometry])
+        fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
+        for number in fresh:
+            self._found.compare_again(number, scored)
+        self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
+        return [*scored, *self._scored()]
+
     def for_grid(self, grid: Floats) -> list[Scored]:
         """Try the two hypotheses about a grid, (7, 11, 3)."""
-        as_is = self._expect(["as_is"], levels_of_grids(grid[None]))
+        as_is = self._expect([_AS_IS], levels_of_grids(grid[None]))
         if self._is_soon_sure(as_is):
             return self._scored()
         scored = self._go_on(as_is, [])
         if scored or not self.has_detail:
             return scored
-        return self._try_further(self._expect(["mirrored"], levels_of_grids(grid[None, :, ::-1])))
+        return self._try_further(self._expect([_MIRRORED], levels_of_grids(grid[None, :, ::-1])))
 
     def _is_soon_sure(self, hypotheses: list[int]) -> bool:
         """Scan the first rungs until something beyond doubt is found."""
@@ -199,23 +228,30 @@ class _Search:
         return [one for one in scored if one.probability >= model().claim_from]
 
     def _expect_of(self, bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> list[int]:
-        variants = [hypothesis.variant for hypothesis in hypotheses]
-        every = levels_of_picture(bgr, hypotheses)
-        shown = _shows_enough(every)
-        self.geometries += [hypotheses[row].geometry for row in shown]
-        return self._expect(variants, every)
+        return self._expect(hypotheses, levels_of_picture(bgr, hypotheses))
 
-    def _expect(self, variants: Sequence[str], every: Levels) -> list[int]:
-        """Prepare hypotheses; the numbers of those that show enough detail are returned."""
-        rows = _shows_enough(every)
+    def _expect(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        every: Levels,
+        cut: NDArray[np.bool_] | None = None,
+    ) -> list[int]:
+        """Prepare hypotheses; the numbers of those that show enough detail are returned.
+
+        Cells that are ``cut`` off in part, (77,), do for the hashes but are not compared.
+        """
+        # A deviation is NaN where the cells that hashes need are not all there.
+        rows = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
         if not rows:
             return []
-        variants, levels = [variants[row] for row in rows], without_tint(every.take(rows))
+        levels = without_tint(every.take(rows))
+        variants = [hypotheses[row].variant for row in rows]
+        self.geometries += [hypotheses[row].geometry for row in rows]
         for row, widening in enumerate(widen(levels.values.brightness)):
             self._widenings.append(widening)
             if self._tracer:
                 self._tracer.begin(variants[row], float(levels.deviation[row]), widening)
-        return list(self._found.expect(variants, levels))
+        return list(self._found.expect(variants, levels if cut is None else levels.without(cut)))
 
     def _scan(self, rungs_of: dict[int, tuple[int, int]]) -> None:
         """Scan rungs (first, and one past the last) of hypotheses, look at what they lead to."""
@@ -233,13 +269,6 @@ class _Search:
             return
         for number, rungs in rungs_of.items():
             self._tracer.scanned(number, *rungs, found.postings[numbers == number], self._found)
-
-
-def _shows_enough(every: Levels) -> list[int]:
-    """Which pictures show enough to be looked for."""
-    # A deviation is NaN where the cells that hashes need are not all there.
-    shown: list[int] = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
-    return shown
 
 
 def levels_of_picture(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> Levels:

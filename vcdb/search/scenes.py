@@ -123,6 +123,12 @@ class Scenes:
     def _edge(self, block: Block, step: int) -> float:
         return float(self._compared[block].measured.robust[-1 if step > 0 else 0])
 
+    def compared_runs(self, video_id: int) -> dict[int, RunTable]:
+        """Runs of a film that were compared with any hypothesis, by number of their block."""
+        blocks = sorted({one.number for one in self._compared if one.video_id == video_id})
+        every = ((number, self._runs(Block(0, video_id, number))) for number in blocks)
+        return {number: runs for number, runs in every if runs is not None}
+
     def fresh(self) -> Iterator[Scene]:
         """What was compared since the last call, neighbouring blocks put together."""
         blocks, self._fresh = self._fresh, set()

@@ -30,6 +30,11 @@ _FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
 #: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
 _LEAST_STRETCH, _MOST_STRETCH = 1.06, 1.5
 _FREE_STRETCHES = (0.87, 1.15)
+#: A picture of which less is cut than this is told to be as it is.
+_LEAST_ZOOM = 1.02
+#: What a fit may rename: the others say where in the query the picture was found, or that it is
+#: turned, which a fit does not change.
+_OF_WHOLE_PICTURES = ("as_is", "squeezed", "zoomed")
 
 
 class Hypothesis(NamedTuple):
@@ -64,6 +69,27 @@ def further_hypotheses(bgr: NDArray[np.uint8], area: Area) -> list[Hypothesis]:
             for corner in _CROPS
         ),
     ]
+
+
+def registered(variant: str, exact: Geometry, aspect: float) -> Hypothesis:
+    """The hypothesis that a fitted geometry amounts to, begun from one of this ``variant``.
+
+    ``aspect``: width / height of the picture. Cells may be cut off in part, as for any crop.
+    """
+    if variant in _OF_WHOLE_PICTURES:
+        variant = _name(exact, aspect)
+    return Hypothesis(variant, exact._replace(tolerance=_CUT_CELLS))
+
+
+def _name(exact: Geometry, aspect: float) -> str:
+    """What was done to a picture, by scale of its axes against its shape and its area."""
+    across = (exact.x_edges[1] - exact.x_edges[0]) * aspect
+    down = exact.y_edges[1] - exact.y_edges[0]
+    if max(across / down, down / across) >= _LEAST_STRETCH:
+        return "squeezed"
+    area = exact.area
+    short = min(aspect * (area.right - area.left), area.bottom - area.top)
+    return "zoomed" if ROWS * max(across, down) >= _LEAST_ZOOM * short else "as_is"
 
 
 def _inner_areas(bgr: NDArray[np.uint8]) -> Iterator[Area]:

@@ -1,0 +1,128 @@
+"""A query laid exactly over a stored frame: known crops and squeezes are found out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from vcdb.fingerprint.descriptor import describe, levels_of
+from vcdb.fingerprint.geometry import Geometry, geometry
+from vcdb.fingerprint.picture import PictureSums, image_grids
+from vcdb.search.registration import moved, register
+from vcdb.search.variants import registered
+from vcdb.testing import scene
+
+HEIGHT, WIDTH = 360, 640
+PITCH_PX = HEIGHT / 7
+
+
+def stored(pictures: list[np.ndarray]) -> np.ndarray:
+    """Brightness (n, 77) of stored frames, rounded to codes as in a base."""
+    grids = [image_grids(one, [geometry(one.shape[1] / one.shape[0])])[0] for one in pictures]
+    return levels_of(describe(np.stack(grids))).values.brightness
+
+
+def exact(query: np.ndarray, frames: list[np.ndarray], first: int = 0) -> Geometry | None:
+    start = geometry(query.shape[1] / query.shape[0])
+    return register(PictureSums(query), start, stored(frames), first)
+
+
+def original_box(where: Geometry) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the whole original picture, as shares of the query's sides."""
+    x, y = where.x_edges, where.y_edges
+    middle, half = (x[0] + x[-1]) / 2, (x[1] - x[0]) * WIDTH / PITCH_PX / 2
+    return middle - half, y[0], middle + half, y[-1]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.10, 0.15])
+@pytest.mark.parametrize("corner", [(0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (1.0, 1.0)])
+def test_a_crop_is_measured(share: float, corner: tuple[float, float]) -> None:
+    picture = scene(5, HEIGHT, WIDTH)
+    wide, tall = round(share * WIDTH), round(share * HEIGHT)
+    left, top = round(corner[0] * wide), round(corner[1] * tall)
+    query = picture[top : top + HEIGHT - tall, left : left + WIDTH - wide].copy()
+    found = exact(query, [picture])
+    assert found is not None
+    height, width = query.shape[:2]
+    true = (-left / width, -top / height, (WIDTH - left) / width, (HEIGHT - top) / height)
+    np.testing.assert_allclose(original_box(found), true, atol=0.006)
+    assert registered("as_is", found, width / height).variant == "zoomed"
+
+
+@pytest.mark.parametrize("factor", [0.75, 0.85, 1.15, 4 / 3])
+def test_a_squeeze_is_measured(factor: float) -> None:
+    picture = scene(6, HEIGHT, WIDTH)
+    query = cv2.resize(picture, (round(WIDTH * factor), HEIGHT), interpolation=cv2.INTER_AREA)
+    found = exact(query, [picture])
+    assert found is not None
+    np.testing.assert_allclose(original_box(found), (0, 0, 1, 1), atol=0.012)
+    assert registered("as_is", found, query.shape[1] / HEIGHT).variant == "squeezed"
+
+
+def test_what_a_mirrored_or_upright_query_lost_is_measured() -> None:
+    picture = scene(7, HEIGHT, WIDTH)
+    query = picture[18:-18, 32:-32, :][:, ::-1].copy()
+    start = geometry(query.shape[1] / query.shape[0], mirrored=True)
+    found = register(PictureSums(query), start, stored([picture]), 0)
+    assert found is not None
+    assert found.mirrored
+    np.testing.assert_allclose(
+        original_box(found), (-1 / 18, -1 / 18, 19 / 18, 19 / 18), atol=0.006
+    )
+    assert registered("mirrored", found, query.shape[1] / query.shape[0]).variant == "mirrored"
+    upright = scene(8, WIDTH, HEIGHT)
+    query = upright[32:-32, 18:-18].copy()
+    found = exact(query, [upright])
+    assert found is not None
+    assert 7 * (found.x_edges[1] - found.x_edges[0]) == pytest.approx(10 / 9, abs=0.01)
+
+
+def test_nothing_is_fitted_where_geometry_explains_nothing() -> None:
+    picture = scene(9, HEIGHT, WIDTH)
+    assert exact(picture, [picture]) is None
+    darker = np.clip(255 * (picture / 255.0) ** 1.25, 0, 255).astype(np.uint8)
+    assert exact(darker, [picture]) is None
+
+
+def test_an_overlay_does_not_move_the_picture() -> None:
+    picture = scene(10, HEIGHT, WIDTH)
+    query = picture[9:-9, 16:-16].copy()
+    query[-40:, 60:-60] = 250
+    found = exact(query, [picture])
+    assert found is not None
+    true = (-16 / 608, -9 / 342, 624 / 608, 351 / 342)
+    np.testing.assert_allclose(original_box(found), true, atol=0.01)
+
+
+def test_geometry_and_moment_are_found_together() -> None:
+    """Begun at the wrong moment of a zoom, under a geometry that fits it nearly."""
+    picture = scene(12, 2 * HEIGHT, 2 * WIDTH)
+
+    def at(zoom: float) -> np.ndarray:
+        wide, tall = round(2 * WIDTH / zoom), round(2 * HEIGHT / zoom)
+        left, top = (2 * WIDTH - wide) // 2 + 20, (2 * HEIGHT - tall) // 2
+        part = picture[top : top + tall, left : left + wide]
+        moment = cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        # Something that stays where it is, so that moments differ by more than their zoom.
+        moment[40:200, 60:220] = 255 - moment[40:200, 60:220] // 2
+        return moment
+
+    frames = [at(1.1 + 0.01 * number) for number in range(24)]
+    true = frames[4]
+    query = true[18:-18, 32:-32].copy()
+    found = exact(query, frames, first=12)
+    assert found is not None
+    np.testing.assert_allclose(
+        original_box(found), (-1 / 18, -1 / 18, 19 / 18, 19 / 18), atol=0.012
+    )
+
+
+def test_geometries_move_by_pitches_and_scales() -> None:
+    where = geometry(16 / 9)
+    shifted = moved(where, (0.0, 1.0, 0.0, -0.5))
+    pitch = where.x_edges[1] - where.x_edges[0]
+    np.testing.assert_allclose(shifted.x_edges, np.array(where.x_edges) + pitch)
+    np.testing.assert_allclose(shifted.y_edges, np.array(where.y_edges) - 0.5 / 7)
+    larger = moved(where, (0.0, 0.0, float(np.log(2)), 0.0))
+    np.testing.assert_allclose(larger.y_edges, 0.5 + 2 * (np.array(where.y_edges) - 0.5))

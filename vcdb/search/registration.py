@@ -1,0 +1,221 @@
+"""How exactly a query lies over the stored frame that it was found to show.
+
+A hypothesis about the query's geometry need only be near to be found: a picture cut by a twentieth
+matches as it is. But moments of one film differ by less than such an error, so before they are
+ranked the geometry is fitted: scale and shift of both axes, by Gauss-Newton steps on the cells'
+brightness, with cells that disagree (an overlay, something that moved) counting less.
+
+Where the camera moves, another moment under another geometry looks almost the same. So geometry and
+moment are sought together: each run of the scene is judged by what would be left over after the
+best small change of geometry, and the fit goes on from the likeliest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.fingerprint.cells import Floats
+from vcdb.fingerprint.geometry import COLUMNS, EDGE_TOLERANCE, ROWS, Geometry
+from vcdb.fingerprint.picture import PictureSums
+
+Numbers = NDArray[np.float64]
+
+#: Steps towards the run that was found, and towards each other one that is tried.
+_FIRST_STEPS, _FURTHER_STEPS = 5, 3
+#: How often other runs are tried, from what was best so far, and how many of them each time.
+_ROUNDS, _RUNS_A_ROUND = 6, 2
+#: A change of scale or of shift (in pitches) this small moves no cell's mean.
+_STILL = 0.002
+#: A fit is begun where this much is left over, or where its first step promises to take off this
+#: share of it: tones, noise and small overlays leave something over that no geometry explains.
+_CLEARLY_OFF, _WORTH_SHARE = 0.05, 0.15
+#: Slopes of cell means are taken from so far to both sides, in pitches.
+_REACH = 0.15
+#: What to expect: deviations of logarithms of scales, of shifts in pitches, and of the brightness
+#: of cells that no geometry explains (in deviations). They hold back what the cells do not tell.
+_LIKELY_SCALE, _LIKELY_SHIFT, _NOISE = 0.15, 0.3, 0.03
+#: The most that one step changes: slopes hold for less than half a cell.
+_MOST_SCALE, _MOST_SHIFT = 0.12, 0.4
+#: What a single cell may leave over at most: several times the noise.
+_MOST_LEFT_OVER = 0.15
+_FEWEST_CELLS = 20
+
+
+def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) -> Geometry | None:
+    """The geometry near ``start`` that goes best with some run of a scene; None: ``start`` does.
+
+    ``stored``: (n, 77), brightness of the scene's runs in deviations, NaN where missing; ``first``
+    is the row of the one that was found under ``start``. Cells of the result are whole ones.
+    """
+    view = _look(picture, start._replace(tolerance=EDGE_TOLERANCE))
+    if not view.is_worth_a_step(stored[first]):
+        return None
+    best = _fit(picture, view, stored, first, _FIRST_STEPS)
+    tried = {first}
+    for _ in range(_ROUNDS):
+        view, before = best.view, best.residual
+        for row, change in view.likely(stored):
+            if row not in tried:
+                tried.add(row)
+                near = _look(picture, moved(view.where, change.tolist()))
+                other = _fit(picture, near, stored, row, _FURTHER_STEPS)
+                best = min(best, other, key=attrgetter("residual"))
+        if best.residual == before:
+            break
+    return best.view.where if np.isfinite(best.residual) else None
+
+
+def moved(where: Geometry, change: Iterable[float]) -> Geometry:
+    """The geometry changed by (scale_x, shift_x, scale_y, shift_y).
+
+    Axes are scaled by ``exp(scale)`` about the middle of the grid; shifts are in pitches.
+    """
+    scale_x, shift_x, scale_y, shift_y = change
+    return where._replace(
+        x_edges=_moved(where.x_edges, scale_x, shift_x),
+        y_edges=_moved(where.y_edges, scale_y, shift_y),
+    )
+
+
+class _View(NamedTuple):
+    """The query under one geometry, in its deviations, and how it changes with the geometry.
+
+    ``here``: (77,) NaN where missing; ``slopes``: (77, 4), by (scale_x, shift_x, scale_y, shift_y).
+    """
+
+    where: Geometry
+    here: Numbers
+    slopes: Numbers
+
+    def step(self, stored: Floats) -> tuple[Numbers, float]:
+        """The best change of geometry towards one run (77,), and what is left over before it."""
+        known = ~(np.isnan(self.here) | np.isnan(stored))
+        if known.sum() < _FEWEST_CELLS:
+            return np.zeros(4), np.inf
+        here = self.here[known]
+        level = np.stack([stored[known].astype(np.float64), np.ones(len(here))], axis=1)
+        weights = np.ones(len(here))
+        for _ in range(3):
+            residual = here - level @ _solved(level, here, weights, _FREE)
+            weights = _weights(residual)
+        left_over = float(_left_over(residual))
+        columns = np.concatenate([level, -self.slopes[known]], axis=1)
+        for _ in range(2):
+            solution = _solved(columns, here, weights, _HELD_BACK)
+            weights = _weights(here - columns @ solution)
+        return np.clip(solution[2:], -_MOST, _MOST), left_over
+
+    def is_worth_a_step(self, stored: Floats) -> bool:
+        """Whether a fit may make it more than a little better."""
+        change, before = self.step(stored)
+        if before > _CLEARLY_OFF:
+            return before < np.inf
+        after = self._replace(here=self.here + self.slopes @ change)
+        return after.step(stored)[1] <= (1 - _WORTH_SHARE) * before
+
+    def likely(self, stored: Floats) -> list[tuple[int, Numbers]]:
+        """Runs (n, 77) that may lie best over the query after a small change, and that change."""
+        known = ~(np.isnan(self.here) | np.isnan(stored[0]))
+        here, slopes = self.here[known], self.slopes[known]
+        here, slopes = here - here.mean(), slopes - slopes.mean(axis=0)
+        every = np.nan_to_num(stored[:, known].astype(np.float64))
+        every -= every.mean(axis=1, keepdims=True)
+        gain = every @ here / np.maximum((every * every).sum(axis=1), 1e-9)
+        residual = gain[:, None] * every - here
+        inverse = np.linalg.solve(slopes.T @ slopes + np.diag(_HELD_BACK[2:]), slopes.T)
+        changes = np.clip(residual @ inverse.T, -_MOST, _MOST)
+        left_over = _left_over(residual - changes @ slopes.T)
+        return [(row, changes[row]) for row in _lowest(left_over)[:_RUNS_A_ROUND].tolist()]
+
+
+class _Fit(NamedTuple):
+    """A view that a fit came to, and what is left over between it and the run."""
+
+    view: _View
+    residual: float
+
+
+def _look(picture: PictureSums, where: Geometry) -> _View:
+    grids = picture.grids([where, *_around(where)])
+    here, left, right, above, below = grids.reshape(5, -1, 3).mean(axis=2, dtype=np.float64)
+    across, down = (right - left) / (2 * _REACH), (below - above) / (2 * _REACH)
+    v, u = _PLACES
+    u = -u if where.mirrored else u
+    slopes = np.stack([across * u, across, down * v, down], axis=1)
+    here = np.where(np.isnan(slopes).any(axis=1), np.nan, here)
+    known = here[~np.isnan(here)]
+    unit = max(float(known.std()), 1.0) if known.size else 1.0
+    return _View(where, here / unit, slopes / unit)
+
+
+def _around(where: Geometry) -> list[Geometry]:
+    """The geometry shifted left, right, up and down; cells may then reach over the edge a bit."""
+    where = where._replace(tolerance=EDGE_TOLERANCE + _REACH)
+    shifts = ((-_REACH, 0.0), (_REACH, 0.0), (0.0, -_REACH), (0.0, _REACH))
+    return [moved(where, (0.0, across, 0.0, down)) for across, down in shifts]
+
+
+def _fit(picture: PictureSums, view: _View, stored: Floats, row: int, steps: int) -> _Fit:
+    """Steps from a view towards one run, while they make it better."""
+    best = _Fit(view, np.inf)
+    for _ in range(steps):
+        change, residual = view.step(stored[row])
+        if not residual < best.residual:
+            break
+        best = _Fit(view, residual)
+        if np.abs(change).max() < _STILL:
+            break
+        view = _look(picture, moved(view.where, change.tolist()))
+    return best
+
+
+def _moved(edges: tuple[float, ...], scale: float, shift: float) -> tuple[float, ...]:
+    pitch = edges[1] - edges[0]
+    middle = (edges[0] + edges[-1]) / 2
+    factor = float(np.exp(scale))
+    return tuple(middle + shift * pitch + factor * (edge - middle) for edge in edges)
+
+
+def _weights(residual: Numbers) -> Numbers:
+    """Weights of cells: Cauchy's, so that those far from where most are hardly count."""
+    scale = max(2 * float(np.median(np.abs(residual))), _NOISE)
+    weights: Numbers = 1 / (1 + (residual / scale) ** 2)
+    return weights
+
+
+def _left_over(residual: Numbers) -> Numbers:
+    """Mean over the last axis; a cell counts for so much at most, whatever covers it.
+
+    Leaving out the worst cells would leave out just those in which two moments differ.
+    """
+    bounded: Numbers = np.minimum(np.abs(residual), _MOST_LEFT_OVER)
+    mean: Numbers = bounded.mean(axis=-1, dtype=np.float64)
+    return mean
+
+
+def _solved(columns: Numbers, values: Numbers, weights: Numbers, prior: Numbers) -> Numbers:
+    """Weighted least squares, held back by a prior precision of each unknown."""
+    weighted = columns * weights[:, None]
+    normal = weighted.T @ columns + np.diag(prior)
+    return np.asarray(np.linalg.solve(normal, weighted.T @ values), np.float64)
+
+
+def _lowest(values: Numbers) -> NDArray[np.intp]:
+    """Local minima, the lowest first."""
+    left = np.concatenate([[np.inf], values[:-1]])
+    right = np.concatenate([values[1:], [np.inf]])
+    rows = np.flatnonzero((values < left) & (values <= right))
+    return rows[np.argsort(values[rows], kind="stable")]
+
+
+_PLACES = np.stack(np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)) - np.array(
+    [[(ROWS - 1) / 2], [(COLUMNS - 1) / 2]]
+)
+_FREE = np.full(2, 1e-9)
+_HELD_BACK = np.concatenate([_FREE, (_NOISE / np.array([_LIKELY_SCALE, _LIKELY_SHIFT] * 2)) ** 2])
+_MOST = np.array([_MOST_SCALE, _MOST_SHIFT] * 2)
