@@ -126,7 +126,7 @@ def _scores(searched: Searched, base: np.ndarray) -> np.ndarray | None:
     """Similarities to each frame; None where the scene is refused for want of detail."""
     if detail(base, searched.normaliser) < MIN_DETAIL:
         return None
-    return searched.scores(searched.variants(base))
+    return searched.look(base)[0]
 
 
 def _own(

@@ -152,6 +152,20 @@ def test_colour_and_exposure_do_not_matter(locator: Locator) -> None:
     assert apart_m(place_m(location.place), 333.0) <= 4
 
 
+@pytest.mark.parametrize("lower_share", [-0.06, 0.06])
+def test_a_camera_that_is_tilted_or_mounted_higher(locator: Locator, lower_share: float) -> None:
+    errors_m = []
+    for at_m in DRIVEN_M[::4]:
+        moved = np.float32([[1, 0, 0], [0, 1, lower_share * HEIGHT]])
+        picture = cv2.warpAffine(
+            look(TRACK, at_m, **VIEW), moved, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE
+        )
+        location = locator.locate(np.asarray(picture, np.uint8))
+        errors_m.append(apart_m(place_m(location.place), at_m))
+    assert np.mean(np.array(errors_m) <= 30) >= 0.95
+    assert np.median(errors_m) <= 3
+
+
 def test_scenes_of_another_track_are_not_claimed(locator: Locator) -> None:
     verdicts = [locator.locate(look(OTHER_TRACK, at_m)).verdict for at_m in ALONG_M[::6]]
     assert verdicts.count("found") <= 0.01 * len(verdicts)

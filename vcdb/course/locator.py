@@ -13,7 +13,7 @@ from vcdb.course.crop import Crop
 from vcdb.course.dhash import dhash, nearest
 from vcdb.course.similar import Peak, Searched, peaks
 from vcdb.course.verdict import MAX_AMBIGUOUS, judge_scene
-from vcdb.course.view import PLAIN_VARIANT, Views, base_picture, detail
+from vcdb.course.view import Views, base_picture, detail
 from vcdb.errors import QueryError, UsageError
 from vcdb.models import Verdict
 
@@ -122,11 +122,10 @@ class Locator:
         base = base_picture(bgr)
         scores = []
         for searched in all_searched:
-            variants = searched.variants(base)
+            values, view = searched.look(base)
             plain = detail(base, searched.normaliser) < MIN_DETAIL
-            empty = np.zeros(len(searched.course), np.float32)
-            scores.append(empty if plain else searched.scores(variants))
-        return scores, variants[PLAIN_VARIANT]
+            scores.append(np.zeros_like(values) if plain else values)
+        return scores, view
 
     def locate(self, bgr: NDArray[np.uint8]) -> Location:
         """Place one scene by its view.

@@ -9,9 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.course.course import NEAR_M, Course, Field
-from vcdb.course.view import Normaliser, Views, normalise, normaliser, sample, variant_maps
+from vcdb.course.view import (
+    LEVEL,
+    PLAIN_PROBE,
+    PROBED_YAW_SHARES,
+    Maps,
+    Normaliser,
+    Views,
+    normalise,
+    normaliser,
+    probe_maps,
+    sample,
+    variant_maps,
+)
 
 CLOSE_LOOKS = 160
+#: A tilt is believed only if it makes up for this share of what a level scene lacks in likeness.
+MIN_TILT_GAIN = 0.15
 
 
 class Searched:
@@ -27,20 +41,38 @@ class Searched:
             [part.astype(np.float32) @ self._basis.T for part in parts]
         ).T.copy()
 
-    def variants(self, base: NDArray[np.uint8]) -> Views:
-        """Return the (45, 2304) variants of a base picture under this course's mask."""
-        return normalise(sample(base, variant_maps()), self.normaliser)
-
-    def scores(self, variants: Views) -> NDArray[np.float32]:
-        """Return (n frames,) similarities of the best variant, -1..1.
+    def look(self, base: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Views]:
+        """Return (n frames,) similarities of a scene's best variant, -1..1, and its own view.
 
         Exact for the frames that are most alike at a quick look; for the rest the quick look,
-        which errs by a few hundredths.
+        which errs by a few hundredths. ``base`` is (108, 192), the view (2304,).
         """
+        probes = self._views(base, probe_maps())
+        view = probes[PLAIN_PROBE]
         if not len(self.course.views):
-            return np.full(len(self.course), -1, np.float32)
-        codes = variants @ (self._basis.T / np.float32(self.course.view_scale))
-        quick = (codes @ self._codes).max(axis=0)
+            return np.full(len(self.course), -1, np.float32), view
+        level = self._scores(base, LEVEL)
+        tilt = int(self._quick(probes).max(axis=1).argmax()) // len(PROBED_YAW_SHARES)
+        if tilt == LEVEL:
+            return level, view
+        tilted = self._scores(base, tilt)
+        return (tilted if self._elsewhere(level, tilted) else level), view
+
+    def _elsewhere(self, level: NDArray[np.float32], tilted: NDArray[np.float32]) -> bool:
+        """Tell whether a tilt shows a better place, and another one.
+
+        A little forward and a little down look alike: what a car that pitches over a crest gains
+        in likeness by a tilt, it loses in metres.
+        """
+        apart_m = self.course.distance_m(
+            self.course.along_m[tilted.argmax()], float(self.course.along_m[level.argmax()])
+        )
+        gain = 1 - (1 - float(tilted.max())) / max(1 - float(level.max()), 1e-6)
+        return gain > MIN_TILT_GAIN and bool(apart_m > 2 * NEAR_M)
+
+    def _scores(self, base: NDArray[np.uint8], tilt: int) -> NDArray[np.float32]:
+        variants = self._views(base, variant_maps(tilt))
+        quick = self._quick(variants).max(axis=0)
         if len(quick) > CLOSE_LOOKS:
             close = np.argpartition(quick, -CLOSE_LOOKS)[-CLOSE_LOOKS:]
         else:
@@ -48,6 +80,14 @@ class Searched:
         views = self.course.views[close].astype(np.float32) * np.float32(self.course.view_scale)
         quick[close] = (variants @ views.T).max(axis=0)
         return np.asarray(quick, np.float32)
+
+    def _views(self, base: NDArray[np.uint8], maps: Maps) -> Views:
+        return normalise(sample(base, maps), self.normaliser)
+
+    def _quick(self, variants: Views) -> NDArray[np.float32]:
+        """Return (variants, frames) similarities in the course's basis."""
+        codes = variants @ (self._basis.T / np.float32(self.course.view_scale))
+        return np.asarray(codes @ self._codes, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ MAX_SIMILARITY = 0.99
 #: A sequence is judged by the scenes of so many seconds, half before and half after.
 WITNESS_S = 4.0
 MAX_LOG_ODDS = 8.0
+#: Of what picking the best of all places takes off the odds, picking it alone takes so much.
+TESTIMONY_OFFSET_SHARE = 0.5
 #: Before any scene has spoken, a sequence is held to be elsewhere, as surely as claims must be.
 PRIOR_LOG_ODDS = -float(np.log(FOUND_CONFIDENCE / (1 - FOUND_CONFIDENCE)))
 
@@ -77,7 +79,7 @@ def testimony(here: float, elsewhere: float) -> float:
     takes off for picking the best of all places, half is taken off.
     """
     weight, offset = _weights()
-    odds = weight * contrast(here, elsewhere) + offset / 2
+    odds = weight * contrast(here, elsewhere) + TESTIMONY_OFFSET_SHARE * offset
     return min(max(odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)
 
 

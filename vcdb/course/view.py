@@ -3,8 +3,9 @@
 A view is the whole picture reduced to 64×36 grey values, each less the mean of its surroundings
 and divided by their deviation, over the pixels that show the world only (see ``crop``). So
 exposure, gamma, haze and a bright sky cost little. A car on another line, or pointing elsewhere,
-sees the far part shifted and the road sheared; the query is tried under a grid of both, because
-shifting it costs no byte in the index.
+sees the far part shifted and the road sheared, and a camera mounted higher, or tilted, sees all of
+it higher or lower; the query is tried under a grid of these, because shifting it costs no byte in
+the index. Tilts are tried first, with a few yaws; then all yaws and shears under the best tilt.
 """
 
 from __future__ import annotations
@@ -26,12 +27,17 @@ MIN_DEVIATION = 4.0  # levels of 255 added to the deviation, so that noise in a 
 # border is shifted than the horizon (sideways displacement). A car's length to either side.
 YAW_SHARES = (-0.075, -0.05625, -0.0375, -0.01875, 0.0, 0.01875, 0.0375, 0.05625, 0.075)
 SHEAR_SHARES = (-0.25, -0.125, 0.0, 0.125, 0.25)
-#: The variant that is neither shifted nor sheared.
-PLAIN_VARIANT = len(YAW_SHARES) // 2 * len(SHEAR_SHARES) + len(SHEAR_SHARES) // 2
+# Shares of the picture's height: a car's bonnet camera against one over the driver's head.
+TILT_SHARES = (-0.07, -0.035, 0.0, 0.035, 0.07)
+PROBED_YAW_SHARES = YAW_SHARES[::2]
+LEVEL = len(TILT_SHARES) // 2
+#: The probe that is neither tilted nor shifted.
+PLAIN_PROBE = LEVEL * len(PROBED_YAW_SHARES) + len(PROBED_YAW_SHARES) // 2
 HORIZON_SHARE = 0.45  # of the height, from the top
 MIN_WORLD_PIXELS = 100
 
 Views = NDArray[np.float32]
+Maps = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,7 @@ def detail(base: NDArray[np.uint8], under: Normaliser) -> float:
     return float(values.std()) if values.size else 0.0
 
 
-def sample(
-    base: NDArray[np.uint8], maps: tuple[NDArray[np.float32], NDArray[np.float32]]
-) -> NDArray[np.float32]:
+def sample(base: NDArray[np.uint8], maps: Maps) -> NDArray[np.float32]:
     """Sample a (108, 192) base under ``maps`` to (variants, 36, 64) grey values."""
     soft = cv2.blur(base, (BASE_SCALE, BASE_SCALE)).astype(np.float32)
     rows = cv2.remap(soft, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -107,20 +111,26 @@ def sample(
 
 
 @lru_cache(maxsize=1)
-def plain_map() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def plain_map() -> Maps:
     """Return where the view's own pixels lie in the base: the one variant of indexed frames."""
-    return _maps((0.0,), (0.0,))
+    return _maps((0.0,), (0.0,), (0.0,))
 
 
 @lru_cache(maxsize=1)
-def variant_maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return where the pixels of the 45 variants of a query lie in its base."""
-    return _maps(YAW_SHARES, SHEAR_SHARES)
+def probe_maps() -> Maps:
+    """Return where the pixels of the 25 probes of a query lie in its base, 5 for each tilt."""
+    return _maps(TILT_SHARES, PROBED_YAW_SHARES, (0.0,))
+
+
+@lru_cache(maxsize=len(TILT_SHARES))
+def variant_maps(tilt: int) -> Maps:
+    """Return where the pixels of the 45 variants under tilt number ``tilt`` lie in the base."""
+    return _maps(TILT_SHARES[tilt : tilt + 1], YAW_SHARES, SHEAR_SHARES)
 
 
 def _maps(
-    yaw_shares: tuple[float, ...], shear_shares: tuple[float, ...]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    tilt_shares: tuple[float, ...], yaw_shares: tuple[float, ...], shear_shares: tuple[float, ...]
+) -> Maps:
     centre = (BASE_SCALE - 1) / 2
     x, y = np.meshgrid(
         np.arange(VIEW_WIDTH) * BASE_SCALE + centre, np.arange(VIEW_HEIGHT) * BASE_SCALE + centre
@@ -128,7 +138,8 @@ def _maps(
     width, height = VIEW_WIDTH * BASE_SCALE, VIEW_HEIGHT * BASE_SCALE
     depth = np.maximum(0, y / height - HORIZON_SHARE) / (1 - HORIZON_SHARE)
     columns = [x + (yaw + shear * depth) * width for yaw in yaw_shares for shear in shear_shares]
+    rows = [y + tilt * height for tilt in tilt_shares for _ in columns]
     return (
-        np.concatenate(columns).astype(np.float32),
-        np.concatenate([y] * len(columns)).astype(np.float32),
+        np.concatenate(columns * len(tilt_shares)).astype(np.float32),
+        np.concatenate(rows).astype(np.float32),
     )
