@@ -422,3 +422,11 @@ def test_the_map_shows_points_and_pairs(course: Course) -> None:
     assert drawn.shape[1] == plain.shape[1] == 1200
     assert drawn.shape[0] > plain.shape[0]
     assert not np.array_equal(drawn[: plain.shape[0]], plain)
+
+
+def test_a_single_point_on_the_map_is_seen(course: Course) -> None:
+    plain = draw_map([course.points_m], []).astype(int)
+    for verdict in ("found", "not_found"):
+        drawn = draw_map([course.points_m], [MapPoint(0.0, 0.0, verdict)])
+        changed = np.abs(drawn[:700] - plain[:700]).sum(axis=2) > 60
+        assert np.ptp(np.flatnonzero(changed.any(axis=0))) >= 16, "pixels wide"

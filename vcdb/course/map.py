@@ -18,6 +18,10 @@ MAP_HEIGHT_PX = 800
 MARGIN_PX = 40
 SCENE_WIDTH_PX = WIDTH_PX // 2
 LINE_HEIGHT_PX = 24
+RADIUS_PX = 4
+#: So few points are drawn larger: they do not make a line of their own.
+FEW_POINTS = 20
+FEW_RADIUS_PX = 10
 INK = (60, 50, 40)
 PAPER = (250, 250, 250)
 ROAD = (190, 180, 170)
@@ -73,8 +77,9 @@ def draw_map(
         if len(course_m):
             cv2.polylines(canvas, [to_px(course_m)], False, ROAD, 6, cv2.LINE_AA)
             cv2.circle(canvas, _pixel(to_px(course_m[:1])), 8, INK, 2, cv2.LINE_AA)
+    radius_px = FEW_RADIUS_PX if len(points) <= FEW_POINTS else RADIUS_PX
     for point in points:
-        _draw_point(canvas, point, to_px)
+        _draw_point(canvas, point, to_px, radius_px)
     _write(canvas, caption, (MARGIN_PX // 2, LINE_HEIGHT_PX))
     _legend(canvas, points)
     return np.vstack([canvas, *map(_side_by_side, pairs)])
@@ -107,13 +112,13 @@ def _pixel(pixels: NDArray[np.int32]) -> tuple[int, int]:
     return int(pixels[0, 0]), int(pixels[0, 1])
 
 
-def _draw_point(canvas: Picture, point: MapPoint, to_px: _projection) -> None:
+def _draw_point(canvas: Picture, point: MapPoint, to_px: _projection, radius_px: int) -> None:
     at = _pixel(to_px(np.array([[point.x_m, point.y_m]])))
     if point.true_x_m is not None and point.true_y_m is not None:
         truth = _pixel(to_px(np.array([[point.true_x_m, point.true_y_m]])))
         cv2.line(canvas, at, truth, TRUTH, 1, cv2.LINE_AA)
-    filled = cv2.FILLED if point.verdict == "found" else 1
-    cv2.circle(canvas, at, 4, COLOURS[point.verdict], filled, cv2.LINE_AA)
+    filled = cv2.FILLED if point.verdict == "found" else max(1, radius_px // 3)
+    cv2.circle(canvas, at, radius_px, COLOURS[point.verdict], filled, cv2.LINE_AA)
 
 
 def _legend(canvas: Picture, points: Sequence[MapPoint]) -> None:
