@@ -82,6 +82,7 @@ def _summary(part: str, asked: Asked) -> dict[str, Any]:
         "plain_left_out": asked.plain,
         "right_film": share(row.right_film for row in rows).value,
         "right_time": share(row.right_time for row in rows).value,
+        "right_picture": share(row.right_picture for row in rows).value,
         "right_film_by_group": mean_over_groups(rows, time=False),
         "right_time_by_group": mean_over_groups(rows, time=True),
         "found": share(row.claimed for row in rows).value,

@@ -22,6 +22,7 @@ from benchmarks.accuracy.scoring import (
     right_match,
     share,
 )
+from benchmarks.accuracy.stills import Stills, stills_of
 from vcdb.database import Database
 from vcdb.media.video import displayed, open_video
 
@@ -63,14 +64,15 @@ def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
     plain = 0
     with index.base([clip for clip in clips if corpus.film(clip) not in left_out]) as database:
         for clip in clips:
-            shots, flat = _shots(corpus.path(clip), seed)
+            stills = stills_of(corpus.path(clip))
+            shots, flat = _shots(corpus.path(clip), len(stills.at_s), seed)
             plain += flat
             for query in (*_altered(clip, shots), *_copied(corpus, clip)):
                 if corpus.film(clip) in left_out:
-                    outside.append(_ask(database, corpus, query, []))
+                    outside.append(_ask(database, corpus, query, [], stills))
                 else:
                     same = [str(corpus.path(one)) for one in clips if _same(corpus, one, clip)]
-                    inside.append(_ask(database, corpus, query, same))
+                    inside.append(_ask(database, corpus, query, same, stills))
     return Altered(inside, outside, plain)
 
 
@@ -78,10 +80,11 @@ def _same(corpus: Corpus, one: str, other: str) -> bool:
     return corpus.film(one) == corpus.film(other)
 
 
-def _shots(path: Path, seed: int) -> tuple[list[tuple[int, float, Shot]], int]:
-    """Frames spread over a clip, not plain, with those that follow; and how many were plain."""
-    with open_video(path) as reader:
-        count = sum(1 for _ in reader.frames())
+def _shots(path: Path, count: int, seed: int) -> tuple[list[tuple[int, float, Shot]], int]:
+    """Of ``count`` frames of a clip some, spread over it and not plain; and how many were plain.
+
+    With each comes the one that follows.
+    """
     wanted = {round((k + 0.5) * count / FRAMES_PER_CLIP) for k in range(FRAMES_PER_CLIP)}
     rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
     shots, plain, held = [], 0, None
@@ -121,11 +124,14 @@ def _copied(corpus: Corpus, clip: str) -> Iterator[Query]:
                         yield Query(copy.name, clip, number, times_s[number], bgr)
 
 
-def _ask(database: Database, corpus: Corpus, query: Query, same: Sequence[str]) -> Scored:
+def _ask(
+    database: Database, corpus: Corpus, query: Query, same: Sequence[str], stills: Stills
+) -> Scored:
     answer = database.find(query.picture)
     own = right_match(answer, [str(corpus.path(query.clip))])
     match = own or right_match(answer, same)
     best = answer.matches[0] if answer.matches else None
+    right_time = is_right_time(own, query.at_s, 0.0) if own else None
     return Scored(
         group=query.alteration,
         clip=query.clip,
@@ -133,7 +139,8 @@ def _ask(database: Database, corpus: Corpus, query: Query, same: Sequence[str]) 
         verdict=answer.verdict,
         right_film=match is not None,
         claimed=answer.verdict == "found",
-        right_time=is_right_time(own, query.at_s, 0.0) if own else None,
+        right_time=right_time,
+        right_picture=own and (right_time or stills.look_the_same(query.at_s, own.frame)),
         similarity=best.similarity if best else None,
         variant=best.variant if best else None,
         took_ms=answer.took_ms,
@@ -159,6 +166,7 @@ def summary(asked: Altered, corpus: Corpus, seed: int) -> list[dict[str, Any]]:
                 "to": high,
                 "wrong_film": share(row.claimed and not row.right_film for row in inside).value,
                 "right_time": share(row.right_time for row in inside).value,
+                "right_picture": share(row.right_picture for row in inside).value,
                 "foreign": len(outside),
                 "foreign_found": share(row.claimed for row in outside).value,
                 "p50_ms": _percentile(inside, 50),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.accuracy.corpus import Corpus, QueryFrame, query_frames
 from benchmarks.accuracy.scoring import Scored, is_exact_time, is_right_time, right_match
+from benchmarks.accuracy.stills import stills_of
 from vcdb.database import Database
 from vcdb.indexing import IndexedVideo, index_video
 from vcdb.models import Answer
@@ -58,6 +59,7 @@ def self_part(index: Index, clips: Sequence[str]) -> Asked:
             film = index.corpus.film(clip)
             same = [str(index.corpus.path(one)) for one in clips if index.corpus.film(one) == film]
             frame_s = 1 / database.videos(str(path))[0].frame_rate
+            stills = stills_of(path)
             for frame in query_frames(path, STEP):
                 if frame.plain:
                     plain += 1
@@ -65,6 +67,7 @@ def self_part(index: Index, clips: Sequence[str]) -> Asked:
                 answer = database.find(frame.bgr)
                 own = right_match(answer, [str(path)])
                 right_time = own and is_exact_time(own, frame.at_s, frame_s)
+                right_picture = own and (right_time or stills.look_the_same(frame.at_s, own.frame))
                 rows.append(
                     _row(
                         clip,
@@ -73,6 +76,7 @@ def self_part(index: Index, clips: Sequence[str]) -> Asked:
                         answer,
                         right_film=right_match(answer, same) is not None,
                         right_time=right_time,
+                        right_picture=right_picture,
                     )
                 )
     return Asked(rows, plain)
@@ -148,6 +152,7 @@ def _row(
     *,
     right_film: bool,
     right_time: bool | None,
+    right_picture: bool | None = None,
 ) -> Scored:
     best = answer.matches[0] if answer.matches else None
     return Scored(
@@ -158,6 +163,7 @@ def _row(
         right_film=right_film,
         claimed=answer.verdict == "found",
         right_time=right_time,
+        right_picture=right_picture,
         similarity=best.similarity if best else None,
         variant=best.variant if best else None,
         took_ms=answer.took_ms,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcdb.models import Answer, Match
+from vcdb.models import Answer, Match, Place
 
 #: A time is right within this, or inside a reported stretch no longer than that.
 TIME_TOLERANCE_S = 0.5
@@ -16,7 +16,11 @@ LONGEST_STRETCH_S = 2.0
 
 @dataclass(frozen=True)
 class Scored:
-    """One answered query. ``right_time`` is None where no true time is known."""
+    """One answered query.
+
+    ``right_time`` is None where no true time is known. ``right_picture`` is true where the time is
+    right or the frame answered is the same picture as the true one, though at another time.
+    """
 
     group: str
     clip: str
@@ -25,6 +29,7 @@ class Scored:
     right_film: bool
     claimed: bool
     right_time: bool | None
+    right_picture: bool | None
     similarity: float | None
     variant: str | None
     took_ms: float
@@ -35,21 +40,24 @@ class Scored:
 def is_right_time(match: Match, true_s: float, frame_s: float) -> bool:
     """Within one frame, within half a second, or inside a stretch of at most two seconds."""
     tolerance_s = max(TIME_TOLERANCE_S, frame_s)
-    if abs(match.at_s - true_s) <= tolerance_s:
-        return True
-    short = match.end_s - match.start_s <= LONGEST_STRETCH_S
-    return short and match.start_s - frame_s <= true_s <= match.end_s + frame_s
+    return abs(match.at_s - true_s) <= tolerance_s or _is_inside(match, true_s, frame_s)
 
 
 def is_exact_time(match: Match, true_s: float, frame_s: float) -> bool:
-    """Within one frame, or inside the reported stretch however long it is.
+    """Within one frame, or inside a reported stretch of at most two seconds.
 
     Where a shot recurs in the film, the other places of the match count as well.
     """
     return any(
-        abs(one.at_s - true_s) <= frame_s * 1.01 or one.start_s - 1e-6 <= true_s <= one.end_s + 1e-6
+        abs(one.at_s - true_s) <= frame_s * 1.01 or _is_inside(one, true_s, 1e-6)
         for one in (match, *match.places)
     )
+
+
+def _is_inside(one: Match | Place, true_s: float, slack_s: float) -> bool:
+    """A stretch longer than two seconds is no time."""
+    short = one.end_s - one.start_s <= LONGEST_STRETCH_S
+    return short and one.start_s - slack_s <= true_s <= one.end_s + slack_s
 
 
 def right_match(answer: Answer, right_paths: Sequence[str]) -> Match | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from benchmarks.accuracy.scoring import (
     right_match,
     share,
 )
-from vcdb.models import Answer, Match
+from vcdb.models import Answer, Match, Place
 
 
 def match(
@@ -28,7 +29,9 @@ def match(
 
 
 def row(group: str, clip: str, right_film: bool, right_time: bool | None = None) -> Scored:
-    return Scored(group, clip, 0, "found", right_film, True, right_time, 0.9, "as_is", 1.0, 1, 1)
+    return Scored(
+        group, clip, 0, "found", right_film, True, right_time, right_time, 0.9, "as_is", 1.0, 1, 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,9 +48,21 @@ def test_time_is_right_inside_a_short_stretch_only() -> None:
 
 def test_exact_time_is_one_frame_or_the_stretch() -> None:
     assert is_exact_time(match(), 10.04, 0.04)
-    assert is_exact_time(match(start_s=5, end_s=60), 42.0, 0.04)
+    assert is_exact_time(match(start_s=9, end_s=11), 9.1, 0.04)
+    assert not is_exact_time(match(start_s=5, end_s=60), 42.0, 0.04)
     assert not is_exact_time(match(), 10.3, 0.04)
     assert not is_exact_time(match(), 9.9, 0.04)
+
+
+def test_exact_time_may_be_another_place_of_the_match() -> None:
+    places = tuple(
+        Place(0, start_s, start_s, end_s, 0.9) for start_s, end_s in ((30, 31), (50, 60))
+    )
+    found = replace(match(), places=places)
+    assert is_exact_time(found, 30.9, 0.04)
+    assert not is_exact_time(found, 55.0, 0.04)
+    assert is_exact_time(found, 50.0, 0.04)
+    assert not is_right_time(found, 30.9, 0.04)
 
 
 def test_right_film_may_stand_anywhere_in_an_ambiguous_answer() -> None:
