@@ -11,11 +11,8 @@ from benchmarks.lookup.generator import normal
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, grids_of_levels, levels_of
 from vcdb.store.base import Store
-from vcdb.store.codec import BLOCK_RUNS
 
 _RUN_BITS = 24
-#: A record this near in time to the right one shows the right moment.
-_SAME_MOMENT_US = 200_000
 
 
 class Query(NamedTuple):
@@ -49,14 +46,3 @@ def sample(store: Store, films: Films, count: int, seed: int) -> list[Query]:
         levels = copy._replace(values=normal(copy.values))
         queries.append(Query(levels, grids_of_levels(levels)[0], video.video_id, run))
     return queries
-
-
-def shows(store: Store, query: Query, best: tuple[int, int] | None) -> bool:
-    """Whether a record is of the query's film and moment."""
-    if best is None or best[0] != query.video_id:
-        return False
-    times = []
-    for run in (best[1], query.run):
-        first, table = store.runs(query.video_id, run - run % BLOCK_RUNS, run + 1)
-        times.append(int(table.edges_us[run - first]))
-    return abs(times[0] - times[1]) <= _SAME_MOMENT_US or abs(best[1] - query.run) <= 1

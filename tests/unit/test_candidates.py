@@ -65,6 +65,13 @@ def test_what_was_looked_at_is_not_looked_at_again() -> None:
     assert (first.video_id.tolist(), again.video_id.tolist()) == ([1], [2])
 
 
+def test_blocks_are_counted_as_they_come() -> None:
+    places = [(1, 5), (1, 6), (2, 5), (1, 7), (3, 1)]
+    postings = postings_at(places, [0, 1, 2, 3, 4])
+    near = nearest(sketched(2**64 - 1), np.zeros(5, np.intp), postings, set())
+    assert near.blocks.tolist() == [1, 1, 2, 2, 3]
+
+
 # Beyond doubt
 
 

@@ -32,8 +32,10 @@ from vcdb.search.verdict import Scored, blank_difference
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS
 
-#: Records whose sketches differ by no more than this share than the nearest's are looked at first.
+#: Records whose sketches differ by no more than this share than the nearest's are looked at first,
+#: if they are in the first few blocks.
 _AS_NEAR = 0.06
+_FIRST_BLOCKS = 8
 #: The runs around a record are compared when it differs by at most so much, and is at most so much
 #: worse than the best one; and at most so many blocks of them. Of 810 altered frames that were
 #: found, 799 were within 0.26, and none beyond the first of these; in 99 of 100 the second was
@@ -123,7 +125,10 @@ class Candidates:
         if not len(near.share):
             return
         # Twins of the nearest are as near as it is; the rest matters only if that is not it.
-        first = int(near.share.searchsorted(near.share[0] + _AS_NEAR, side="right"))
+        first = min(
+            int(near.share.searchsorted(near.share[0] + _AS_NEAR, side="right")),
+            int(near.blocks.searchsorted(_FIRST_BLOCKS, side="right")),
+        )
         self._look(near.rows(slice(0, first)))
         if first < len(near.share) and not self.is_sure:
             self._look(near.rows(slice(first, None)))

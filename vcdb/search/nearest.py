@@ -25,13 +25,14 @@ class Near(NamedTuple):
     """n records that hypotheses of a query led to, nearest first.
 
     ``share``: of the sketch's certain bits, how many differ, 0..1. ``hypothesis``: whose picture
-    the record is near to.
+    the record is near to. ``blocks``: how many blocks of runs it and those before it lie in.
     """
 
     hypothesis: NDArray[np.intp]
     video_id: NDArray[np.uint32]
     run: NDArray[np.uint32]
     share: Floats
+    blocks: NDArray[np.intp]
 
     def rows(self, rows: NDArray[Any] | slice) -> Near:
         """Some of them."""
@@ -60,25 +61,30 @@ def nearest(
         near = near[np.argpartition(share[near], _MOST_NEAR)[:_MOST_NEAR]]
     near = near[np.argsort(share[near], kind="stable")]
     place = postings["place"][near] & _PLACE_MASK
-    chosen = _spread(hypotheses[near].tolist(), place.tolist(), asked)
+    chosen, blocks = _spread(hypotheses[near].tolist(), place.tolist(), asked)
     near = near[chosen]
     _, video_id, run = unpack_place(place[chosen])
-    return Near(hypotheses[near], video_id, run, share[near])
+    return Near(hypotheses[near], video_id, run, share[near], np.array(blocks, np.intp))
 
 
-def _spread(hypotheses: list[int], places: list[int], asked: Asked) -> list[int]:
-    """Which of the records, nearest first, to take, so that no scene crowds out the others."""
+def _spread(hypotheses: list[int], places: list[int], asked: Asked) -> tuple[list[int], list[int]]:
+    """Which of the records, nearest first, to take, so that no scene crowds out the others.
+
+    And how many blocks each of them and those before it lie in.
+    """
     chosen: list[int] = []
+    counts: list[int] = []
     taken: dict[tuple[int, int], int] = {}
     blocks: set[int] = set()
     for number, pair in enumerate(zip(hypotheses, places, strict=True)):
         block = pair[1] // BLOCK_RUNS
         if block not in blocks and len(blocks) == _MOST_BLOCKS:
-            continue
+            break
         count = taken.get((pair[0], block), 0)
         if count < _RECORDS_OF_BLOCK and pair not in asked:
             taken[pair[0], block] = count + 1
             blocks.add(block)
             chosen.append(number)
-    asked.update((hypotheses[number], places[number]) for number in chosen)
-    return chosen
+            counts.append(len(blocks))
+            asked.add(pair)
+    return chosen, counts

@@ -34,7 +34,7 @@ MAX_RUNS = 1 << STORED_RUN_BITS
 MAX_VIDEO_ID = (1 << STORED_VIDEO_BITS) - 1
 #: Runs whose descriptors are compressed together, and blocks that are stored together.
 BLOCK_RUNS = 64
-CHUNK_BLOCKS = 128
+CHUNK_BLOCKS = 32
 CHUNK_RUNS = BLOCK_RUNS * CHUNK_BLOCKS
 
 #: A posting: the key under which it is found, where its run is, led by the low 8 bits of its hash,

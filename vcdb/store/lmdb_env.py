@@ -78,6 +78,8 @@ class Environment:
         self._idle = threading.Condition()
         self._writing = threading.Lock()
         self._closed = False
+        #: Raised when the file is mapped anew: what was read lies elsewhere then.
+        self.maps = 0
         self._is_writable = create
         self._wrote = False
         self._pointer = str(folder / _CURRENT)
@@ -90,6 +92,7 @@ class Environment:
             self._seen, name = _pointed(self._pointer), current_file(self.folder)
             try:
                 with translated(self.folder):
+                    self.maps += 1
                     self._env = _open(
                         name,
                         self._databases,
@@ -267,7 +270,12 @@ class Environment:
 
     def _resize(self, map_bytes: int) -> None:
         """Set the map's size, or with 0 take over the size that another process has set."""
-        self._when_idle(lambda: self._env.set_mapsize(map_bytes))
+
+        def work() -> None:
+            self.maps += 1
+            self._env.set_mapsize(map_bytes)
+
+        self._when_idle(work)
 
     def _when_idle(self, work: Callable[[], None]) -> None:
         """Do what can only be done while this process reads nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgpack
 import numpy as np
@@ -49,6 +49,13 @@ _FREE_SHARE = 0.6
 _WORTH_BYTES = 16 << 20
 
 
+class _Searched(NamedTuple):
+    """What a search reads of a snapshot; to be used within a transaction of that snapshot."""
+
+    segments: list[segments.Segment]
+    gone: NDArray[np.uint32]
+
+
 class LmdbStore:
     """Postings, runs, and catalogue in named databases of one environment."""
 
@@ -58,6 +65,7 @@ class LmdbStore:
         Raises BaseNotFoundError, FormatVersionError, CorruptStoreError, StoreLockedError.
         """
         self._creates = create
+        self._latest: tuple[tuple[int, int], _Searched] | None = None
         self._env = Environment(
             Path(folder), len(_NAMES), self._open_databases, create=create, map_bytes=map_bytes
         )
@@ -277,9 +285,22 @@ class LmdbStore:
 
     def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
         """See Store."""
-        with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
-            every = [segments.view(data) for data in cursor.iternext(keys=False)]
-            return segments.scanned_without(segments.scan(every, ranges, most), self._gone_ids(txn))
+        with self._env.reading() as txn:
+            every, gone = self._searched(txn)
+            return segments.scanned_without(segments.scan(every, ranges, most), gone)
+
+    def _searched(self, txn: Any) -> _Searched:
+        """The segments as of a snapshot, and the removed videos that they still have.
+
+        Fetching a value makes py-lmdb touch every page of it, so they are fetched once, and found
+        again while nobody has written: the same snapshot lies at the same place in the same map.
+        """
+        snapshot, latest = (self._env.maps, txn.id()), self._latest
+        if latest is None or latest[0] != snapshot:
+            with txn.cursor(db=self._segments) as cursor:
+                every = [segments.view(data) for data in cursor.iternext(keys=False)]
+            self._latest = latest = snapshot, _Searched(every, self._gone_ids(txn))
+        return latest[1]
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""
