@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -186,6 +187,27 @@ def test_runs_break_even_where_the_cells_stay_the_same() -> None:
     runs = batches.finish(5_000_000, RATE, is_whole=True)
     assert runs.frame_edges.tolist() == [0, 40, 80, 120]
     assert runs.descriptors.mean.tolist() == [120] * 3
+
+
+@pytest.mark.parametrize("areas", [[FULL], [FULL, WIDE]])
+def test_memory_does_not_grow_with_the_film(areas: list[Area]) -> None:
+    """Of a scene that never ends, most of it too dark to tell its area."""
+    bright = frame_of(wide_scene(1))
+    dark = frame_of(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+
+    def most_bytes(frames: int) -> int:
+        batches = Batches(areas)
+        tracemalloc.start()
+        for k in range(frames):
+            shown = bright if k % 1000 == 0 else dark
+            batches.add(replace(shown, index=k, at_s=k / RATE))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    # The first call also pays for what is made only once.
+    few = most_bytes(600)
+    assert most_bytes(1600) < few + 300_000
 
 
 def test_each_stretch_is_cut_as_if_it_were_a_film_of_its_own(film: Path, tmp_path: Path) -> None:
