@@ -21,7 +21,11 @@ def levels(grids: np.ndarray) -> Levels:
     return levels_of_grids(np.clip(grids, 0, 255).astype(np.float32))
 
 
-@pytest.mark.parametrize("grids", [GREY, SEPIA, GREY + np.array([6, 0, -6])])
+#: Its highlights are full in one channel, then in two.
+BRIGHT_SEPIA = np.clip(GREY * np.array([1.3, 1.1, 0.85]), 0, 255)
+
+
+@pytest.mark.parametrize("grids", [GREY, SEPIA, GREY + np.array([6, 0, -6]), BRIGHT_SEPIA])
 def test_grey_and_tinted_pictures_have_no_colour_of_their_own(grids: np.ndarray) -> None:
     plain = without_tint(levels(grids))
     assert is_colourless(plain).all()

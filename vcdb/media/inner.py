@@ -31,21 +31,31 @@ def find_inner(bgr: npt.NDArray[np.uint8]) -> list[Area]:
 
     ``bgr``: (height, width, 3) uint8. Empty where nothing of one colour surrounds anything.
     """
-    around = _surrounding_colour(bgr)
-    if around is None:
+    solid = stands_out(bgr)
+    if solid is None:
         return []
-    low, high = np.clip(around - _REACH, 0, 255), np.clip(around + _REACH, 0, 255)
-    other = cv2.bitwise_not(cv2.inRange(bgr, low, high))
     height, width = bgr.shape[:2]
-    thin = max(3, round(_THIN * min(height, width)) | 1)
-    kernel = np.ones((thin, thin), np.uint8)
-    # Thin things go first; then holes are closed, such as dark spots of a picture on a dark page.
-    solid = cv2.morphologyEx(other, cv2.MORPH_OPEN, kernel)
-    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, kernel)
     _, _, patches, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)
     found = [_area(patch, width, height) for patch in patches[1:].tolist()]
     areas = [area for area in found if area is not None]
     return sorted(areas, key=_size, reverse=True)[:_MOST_AREAS]
+
+
+def stands_out(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+    """Where there are solid patches of other colours than the surroundings': 255, else 0.
+
+    (height, width) uint8. None where nothing of one colour surrounds anything.
+    """
+    around = _surrounding_colour(bgr)
+    if around is None:
+        return None
+    low, high = np.clip(around - _REACH, 0, 255), np.clip(around + _REACH, 0, 255)
+    other = cv2.bitwise_not(cv2.inRange(bgr, low, high))
+    thin = max(3, round(_THIN * min(bgr.shape[:2])) | 1)
+    kernel = np.ones((thin, thin), np.uint8)
+    # Thin things go first; then holes are closed, such as dark spots of a picture on a dark page.
+    solid = cv2.morphologyEx(other, cv2.MORPH_OPEN, kernel)
+    return np.asarray(cv2.morphologyEx(solid, cv2.MORPH_CLOSE, kernel), np.uint8)
 
 
 def _surrounding_colour(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16] | None:

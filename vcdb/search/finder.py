@@ -25,8 +25,11 @@ from vcdb.search.registration import register
 from vcdb.search.tint import without_tint
 from vcdb.search.variants import (
     Hypothesis,
+    Shown,
     as_it_is,
     further_hypotheses,
+    inner_hypotheses,
+    on_a_screen,
     registered,
     without_bars,
 )
@@ -105,7 +108,7 @@ class Finder:
             # Not before it is needed: it is most of what a plain search would import.
             from vcdb.search.second_look import review
 
-            scored, outcome = review(bgr, every, looks, search.geometries, self._store)
+            scored, outcome = review(every, looks, search.shown(bgr), self._store)
         return self._answer(search, scored, name, limit, started, second_look=outcome)
 
     def _answer(
@@ -153,8 +156,9 @@ class _Search:
         self.candidates = 0
         self.passed_over = 0
         self.near_misses: list[Scored] = []
-        #: By the hypotheses' numbers.
+        #: By the hypotheses' numbers; and the pictures of those that are not the query's own.
         self.geometries: list[Geometry] = []
+        self._upright: dict[int, NDArray[np.uint8]] = {}
 
     @property
     def has_detail(self) -> bool:
@@ -171,13 +175,22 @@ class _Search:
         scored = self._go_on(as_is, cut)
         if scored or not self.has_detail:
             return scored
-        return self._try_further(self._expect_of(bgr, further_hypotheses(bgr, area)))
+        scored = self._try_further(self._expect_of(bgr, further_hypotheses(bgr, area)))
+        return scored or self._try_screen(bgr)
+
+    def shown(self, bgr: NDArray[np.uint8]) -> list[Shown]:
+        """What each hypothesis takes the query for, by number."""
+        return [
+            Shown(self._upright.get(number, bgr), where)
+            for number, where in enumerate(self.geometries)
+        ]
 
     def exactly(self, bgr: NDArray[np.uint8], scored: list[Scored]) -> list[Scored]:
         """Look again under the exact geometry, where what was found leaves more than rounding."""
         best = min(scored, key=lambda one: one.order, default=None)
         if best is None or best.difference <= _ROUNDING:
             return scored
+        bgr = self._upright.get(best.hypothesis, bgr)
         sums = PictureSums(bgr)
         exact = register(sums, self.geometries[best.hypothesis], *self._found.scene(best))
         if exact is None:
@@ -185,6 +198,8 @@ class _Search:
         again = registered(best.variant, exact, bgr.shape[1] / bgr.shape[0])
         whole, cut = sums.grids([exact, again.geometry])
         fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
+        if best.hypothesis in self._upright:
+            self._upright.update(dict.fromkeys(fresh, bgr))
         for number in fresh:
             self._found.compare_again(number, scored)
         self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
@@ -220,6 +235,17 @@ class _Search:
     def _try_further(self, hypotheses: list[int]) -> list[Scored]:
         self._scan(dict.fromkeys(hypotheses, (0, _FURTHER_RUNGS)))
         return self._scored()
+
+    def _try_screen(self, bgr: NDArray[np.uint8]) -> list[Scored]:
+        """What is on a screen that was photographed from the side, in each shape it may have."""
+        for picture in on_a_screen(bgr):
+            hypotheses = self._expect_of(picture, inner_hypotheses(picture))
+            self._upright.update(dict.fromkeys(hypotheses, picture))
+            self._scan(dict.fromkeys(hypotheses, (0, _LAST_RUNGS)))
+            scored = self._scored()
+            if scored:
+                return scored
+        return []
 
     def _scored(self) -> list[Scored]:
         """What may be claimed of what was compared since the last call; near misses are kept."""

@@ -19,13 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.geometry import Geometry, geometry
+from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
 from vcdb.models import SecondLook, Video
 from vcdb.search.detail import Agreement, View, agreement, likeness, view_of
 from vcdb.search.evidence import model
+from vcdb.search.variants import Shown
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 
@@ -53,21 +54,19 @@ class Review(NamedTuple):
 
 
 def review(
-    bgr: NDArray[np.uint8],
     scored: Sequence[Scored],
     doubtful: Sequence[Scored],
-    geometries: Sequence[Geometry],
+    shown: Sequence[Shown],
     store: Store,
 ) -> Review:
     """Look at the films of the doubtful stretches, for at most about LIMIT_S seconds.
 
-    ``bgr``: the query, uint8 (height, width, 3). ``scored``: claims and near misses, ``doubtful``
-    those of them to look at, the likeliest first. ``geometries``: the hypotheses', by number.
+    ``scored``: claims and near misses, ``doubtful`` those of them to look at, the likeliest first.
+    ``shown``: what each hypothesis takes the query for, by number.
     """
     looks = [(one, store.video(one.video_id)) for one in doubtful]
     confirmed = _look_at(
-        bgr,
-        [(one, geometries[one.hypothesis], video) for one, video in looks if video is not None],
+        [(one, shown[one.hypothesis], video) for one, video in looks if video is not None],
         LIMIT_S,
     )
     if not confirmed:
@@ -92,10 +91,10 @@ def confirms(seen: Agreement) -> bool:
     return seen.spots >= _SPOTS and seen.keypoints >= _KEYPOINTS
 
 
-_Look = tuple[Scored, Geometry, Video]
+_Look = tuple[Scored, Shown, Video]
 
 
-def _look_at(bgr: NDArray[np.uint8], looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
+def _look_at(looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
     """Which films are confirmed or not, by id; those that could not be looked at are missing."""
     until_s = time.monotonic() + limit_s
     said: dict[int, bool] = {}
@@ -104,7 +103,7 @@ def _look_at(bgr: NDArray[np.uint8], looks: Iterable[_Look], limit_s: float) -> 
         for look in looks:
             if time.monotonic() > until_s:
                 return
-            seen = _seen(bgr, *look, until_s)
+            seen = _seen(*look, until_s)
             if seen is not None and time.monotonic() <= until_s:
                 said[look[0].video_id] = confirms(seen)
 
@@ -115,9 +114,7 @@ def _look_at(bgr: NDArray[np.uint8], looks: Iterable[_Look], limit_s: float) -> 
     return dict(said)
 
 
-def _seen(
-    bgr: NDArray[np.uint8], one: Scored, where: Geometry, video: Video, until_s: float
-) -> Agreement | None:
+def _seen(one: Scored, query: Shown, video: Video, until_s: float) -> Agreement | None:
     """What the query has in common with the likest of the film's frames; None: cannot be told."""
     from vcdb.media.look import frames_between
 
@@ -128,7 +125,7 @@ def _seen(
         if not _is_unchanged(video):
             return None
         frames = frames_between(video.path, start_s, stop_s, most=_MOST_FRAMES, until_s=until_s)
-        return _best(bgr, where, [shrunk(frame) for frame in frames])
+        return _best(query, [shrunk(frame) for frame in frames])
     except Exception:
         # A film that breaks its decoder must not cost the answer.
         _log.info("no second look at %s", video.path, exc_info=True)
@@ -143,13 +140,11 @@ def _is_unchanged(video: Video) -> bool:
     return (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns)
 
 
-def _best(
-    bgr: NDArray[np.uint8], where: Geometry, frames: Sequence[NDArray[np.uint8]]
-) -> Agreement | None:
-    query = view_of(bgr, where)
-    views = [(likeness(query, view), view, frame) for frame in frames for view in _views(frame)]
+def _best(query: Shown, frames: Sequence[NDArray[np.uint8]]) -> Agreement | None:
+    ours = view_of(query.bgr, query.geometry)
+    views = [(likeness(ours, view), view, frame) for frame in frames for view in _views(frame)]
     views.sort(key=lambda one: -one[0])
-    seen = [agreement(bgr, where, frame, view) for _, view, frame in views[:_LIKEST]]
+    seen = [agreement(query.bgr, query.geometry, frame, view) for _, view, frame in views[:_LIKEST]]
     return max(seen, key=lambda one: (confirms(one), np.nan_to_num(one.spots)), default=None)
 
 

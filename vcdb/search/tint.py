@@ -1,6 +1,7 @@
 """Grey and tinted queries: black-and-white or sepia copies of films that have colours.
 
-Tint follows brightness. Where hardly any colour is left once that is taken off, the query has none
+Tint follows brightness, though not in a straight line: in highlights one channel after the other
+is full. Where hardly any colour is left once that is taken off, the query has none
 of its own, and its colour must speak neither for nor against a film.
 """
 
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
-from vcdb.search.difference import row_means
 
 #: Colour of its own that deviates less than this over the cells, of 255, is noise.
-_LEAST_COLOUR = 3.0
+_LEAST_COLOUR = 2.5
+#: Tint is taken for a polynomial of brightness, of this degree over so many deviations.
+_DEGREE, _TONES = 3, 3.0
+#: Keeps the solution defined where all cells are of two tones.
+_RIDGE = 1e-4 * np.eye(_DEGREE + 1, dtype=np.float32)
 
 
 def without_tint(pictures: Levels) -> Levels:
@@ -39,18 +43,21 @@ def is_colourless(pictures: Levels) -> NDArray[np.bool_]:
 
 def _is_tinted(pictures: Levels) -> NDArray[np.bool_]:
     brightness, red_green, blue_yellow = (
-        np.where(np.isnan(part), 0, part) * pictures.deviation[:, None] for part in pictures.values
+        np.where(np.isnan(part), 0, part) for part in pictures.values
     )
-    x = brightness - row_means(brightness)[:, None]
-    power = np.maximum((x * x).sum(axis=1), 1e-9)
-    own = [_deviation_beside(x, power, colour) for colour in (red_green, blue_yellow)]
-    small: NDArray[np.bool_] = np.maximum(*own) < _LEAST_COLOUR
+    # Powers of what is about 1 at most, so that they stay apart.
+    tone = np.clip(brightness / _TONES, -1, 1)
+    there = ~np.isnan(pictures.values.brightness)
+    powers = np.stack([tone**power for power in range(_DEGREE + 1)], axis=2) * there[..., None]
+    own = [_deviation_beside(powers, colour, there) for colour in (red_green, blue_yellow)]
+    small: NDArray[np.bool_] = np.maximum(*own) * pictures.deviation < _LEAST_COLOUR
     return small
 
 
-def _deviation_beside(x: Floats, power: Floats, colour: Floats) -> Floats:
-    """How far colour deviates from what follows from brightness ``x``, centred, by row."""
-    centred = colour - row_means(colour)[:, None]
-    own = centred - ((x * centred).sum(axis=1) / power)[:, None] * x
-    deviation: Floats = np.sqrt(row_means(own * own))
+def _deviation_beside(powers: Floats, colour: Floats, there: NDArray[np.bool_]) -> Floats:
+    """How far colour deviates from what follows from ``powers`` (n, 77, k) of tone, by row."""
+    turned = powers.swapaxes(1, 2)
+    fitted = np.linalg.solve(turned @ powers + _RIDGE, turned @ colour[..., None])
+    own = (colour - (powers @ fitted)[..., 0]) * there
+    deviation: Floats = np.sqrt((own * own).sum(axis=1) / there.sum(axis=1))
     return deviation

@@ -16,6 +16,7 @@ from vcdb.fingerprint.geometry import ROWS, Geometry, geometry
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
 from vcdb.media.inner import find_inner
+from vcdb.media.screen import find_screen, seen_aspect, upright
 
 #: Of the stored picture's size, how much the query shows, as zoom of the cells: crops of 5, 10 and
 #: 15 %, and with them slight rotations.
@@ -29,6 +30,11 @@ _CUT_CELLS = 0.6
 _FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
 #: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
 _LEAST_STRETCH, _MOST_STRETCH = 1.06, 1.5
+#: Shapes of screens and players. By the sides of a screen seen from the side its shape is misjudged
+#: by this much, as a logarithm.
+_SCREEN_ASPECTS = (9 / 16, 3 / 4, 4 / 3, 16 / 9, 1.85, 2.39)
+_MISJUDGED = 0.15
+_MOST_SHAPES = 3
 _FREE_STRETCHES = (0.87, 1.15)
 #: A picture of which less is cut than this is told to be as it is.
 _LEAST_ZOOM = 1.02
@@ -41,6 +47,16 @@ class Hypothesis(NamedTuple):
     """One way in which the query may show the stored picture."""
 
     variant: str
+    geometry: Geometry
+
+
+class Shown(NamedTuple):
+    """What a hypothesis takes the query for: pixels, uint8 (height, width, 3), and where in them.
+
+    The pixels are those of the query but where they had to be set upright.
+    """
+
+    bgr: NDArray[np.uint8]
     geometry: Geometry
 
 
@@ -90,6 +106,24 @@ def _name(exact: Geometry, aspect: float) -> str:
     area = exact.area
     short = min(aspect * (area.right - area.left), area.bottom - area.top)
     return "zoomed" if ROWS * max(across, down) >= _LEAST_ZOOM * short else "as_is"
+
+
+def on_a_screen(bgr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The picture on a photographed screen, upright, in the likeliest shapes; most often none."""
+    corners = find_screen(bgr)
+    if corners is None:
+        return []
+    seen = seen_aspect(corners)
+    near = sorted(_SCREEN_ASPECTS, key=lambda aspect: abs(np.log(aspect / seen)))
+    likely = [aspect for aspect in near if abs(np.log(aspect / seen)) <= _MISJUDGED]
+    return [upright(bgr, corners, aspect) for aspect in (*likely, seen)[:_MOST_SHAPES]]
+
+
+def inner_hypotheses(bgr: NDArray[np.uint8]) -> list[Hypothesis]:
+    """A picture that was found inside the query, whole and, where it has bars, without them."""
+    aspect, area = bgr.shape[1] / bgr.shape[0], find_area_image(bgr)
+    areas = [FULL] if area == FULL else [FULL, area]
+    return [Hypothesis("inner_picture", geometry(aspect, inner)) for inner in areas]
 
 
 def _inner_areas(bgr: NDArray[np.uint8]) -> Iterator[Area]:

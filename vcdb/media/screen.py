@@ -1,0 +1,174 @@
+"""A screen photographed from the side: where its four corners are, and the picture on it upright.
+
+A lit screen stands out from the room around it, which is mostly of one colour. What stands out is
+one large patch whose hull has four straight sides; patches of any other shape are passed over.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vcdb.media.inner import stands_out
+
+Picture = npt.NDArray[np.uint8]
+Corners = npt.NDArray[np.float64]
+Outline = npt.NDArray[np.int32]
+
+#: The screen has at least this share of the photo, and fills its four sides to at least so much.
+_LEAST_SIZE = 0.15
+_LEAST_FILLED = 0.8
+#: Sides of the photo that the patch may touch: from one that reaches beyond it nothing is known.
+_MARGIN = 0.01
+#: Opposite sides are this alike at least, and no corner is more pointed: a screen is not seen from
+#: its very edge.
+_LEAST_ALIKE = 0.55
+_MOST_COSINE = 0.5
+#: A screen seen straight needs no such care: a corner must be off by more than this share.
+_LEAST_SLANT = 0.012
+_ROUNDS = 2
+
+
+def find_screen(bgr: Picture) -> Corners | None:
+    """Corners (4, 2) of a slanted screen: x, y in pixels, clockwise from the upper left; or None.
+
+    ``bgr``: (height, width, 3) uint8.
+    """
+    mask = stands_out(bgr)
+    if mask is None:
+        return None
+    outline = _largest_outline(mask)
+    if outline is None:
+        return None
+    corners = _four_corners(outline)
+    if corners is None or not _is_screen(corners, cv2.contourArea(outline), bgr.shape[:2]):
+        return None
+    return corners
+
+
+def upright(bgr: Picture, corners: Corners, aspect: float) -> Picture:
+    """What lies between the corners as a picture of this width / height, uint8, BGR."""
+    top, right, bottom, left = _sides(corners)
+    height = max(16, round(float(max(left, right))))
+    width = max(16, round(float(max(top, bottom))))
+    if width / height < aspect:
+        width = round(height * aspect)
+    else:
+        height = round(width / aspect)
+    target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    return np.asarray(
+        cv2.warpPerspective(bgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def seen_aspect(corners: Corners) -> float:
+    """Width / height of the screen, by the lengths of its sides; right for small slants."""
+    top, right, bottom, left = _sides(corners)
+    return float((top + bottom) / (left + right))
+
+
+def _sides(corners: Corners) -> Corners:
+    sides: Corners = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    return sides
+
+
+def _largest_outline(mask: Picture) -> Outline | None:
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return None
+    largest = np.asarray(max(outlines, key=cv2.contourArea), np.int32)
+    return largest if cv2.contourArea(largest) >= _LEAST_SIZE * mask.size else None
+
+
+def _four_corners(outline: Outline) -> Corners | None:
+    """Four corners around an outline (n, 1, 2): where the lines along its sides meet."""
+    hull = cv2.convexHull(outline)
+    around = cv2.arcLength(hull, closed=True)
+    for share in (0.01, 0.02, 0.03, 0.05, 0.08):
+        rough = cv2.approxPolyDP(hull, share * around, closed=True)
+        if len(rough) <= 4:
+            break
+    if len(rough) != 4:
+        return None
+    corners = _in_order(rough.reshape(4, 2).astype(np.float64))
+    points = _dense(hull.reshape(-1, 2).astype(np.float64))
+    for _ in range(_ROUNDS):
+        better = _refined(corners, points)
+        if better is None:
+            return corners
+        corners = better
+    return corners
+
+
+def _in_order(corners: Corners) -> Corners:
+    """Clockwise as seen, from the upper left."""
+    middle = corners.mean(axis=0)
+    angle = np.arctan2(*(corners - middle).T[::-1])
+    corners = corners[np.argsort(angle)]
+    ordered: Corners = np.roll(corners, -int(corners.sum(axis=1).argmin()), axis=0)
+    return ordered
+
+
+def _dense(hull: Corners) -> Corners:
+    """Points about a pixel apart along the hull."""
+    parts = []
+    for start, stop in zip(hull, np.roll(hull, -1, axis=0), strict=True):
+        count = max(1, round(float(np.linalg.norm(stop - start))))
+        parts.append(start + (stop - start) * np.arange(count)[:, None] / count)
+    dense: Corners = np.concatenate(parts)
+    return dense
+
+
+def _refined(corners: Corners, points: Corners) -> Corners | None:
+    """Corners where lines fitted to the middle part of each side meet."""
+    lines = []
+    for start, stop in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        along = (stop - start) / max(float(np.linalg.norm(stop - start)), 1e-6)
+        length = float(np.linalg.norm(stop - start))
+        at = (points - start) @ along
+        off = np.abs((points - start) @ np.array([-along[1], along[0]]))
+        own = (at > 0.08 * length) & (at < 0.92 * length) & (off < 0.04 * length + 2)
+        if own.sum() < 8:
+            return None
+        fitted = cv2.fitLine(points[own].astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)
+        lines.append(fitted.ravel().astype(np.float64))
+    met = [_meeting(lines[number - 1], lines[number]) for number in range(4)]
+    if any(one is None for one in met):
+        return None
+    return np.array(met)
+
+
+def _meeting(one: Corners, other: Corners) -> Corners | None:
+    """Where two lines (direction x, y, point x, y) meet; None where they hardly do."""
+    matrix = np.stack([one[:2], -other[:2]], axis=1)
+    if abs(np.linalg.det(matrix)) < 0.3:
+        return None
+    along = np.linalg.solve(matrix, other[2:] - one[2:])
+    point: Corners = one[2:] + along[0] * one[:2]
+    return point
+
+
+def _is_screen(corners: Corners, filled: float, size: tuple[int, int]) -> bool:
+    height, width = size
+    sides = corners - np.roll(corners, 1, axis=0)
+    lengths = np.linalg.norm(sides, axis=1)
+    if lengths.min() < 16 or not cv2.isContourConvex(corners.astype(np.float32)):
+        return False
+    if filled < _LEAST_FILLED * cv2.contourArea(corners.astype(np.float32)):
+        return False
+    cosines = np.abs((sides * np.roll(sides, -1, axis=0)).sum(axis=1)) / (
+        lengths * np.roll(lengths, -1)
+    )
+    alike = np.minimum(lengths, np.roll(lengths, 2)) / np.maximum(lengths, np.roll(lengths, 2))
+    inside = (corners > -_MARGIN * width) & (corners < np.array([width, height]) * (1 + _MARGIN))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    straight = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
+    slant = np.abs(corners - straight).max() / max(width, height)
+    return bool(
+        cosines.max() <= _MOST_COSINE
+        and alike.min() >= _LEAST_ALIKE
+        and inside.all()
+        and slant > _LEAST_SLANT
+    )
