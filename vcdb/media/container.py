@@ -6,6 +6,7 @@ The lowest layer over PyAV (FFmpeg's libraries); ``vcdb.media.video`` is what ot
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,24 @@ class Opened:
         del first
         for packet in self.packets:
             yield from decode(self.stream, packet, self.report)
+
+
+def end_of_others_s(path: Path, stream_index: int, start_s: float | None) -> float | None:
+    """Time of the latest packet of other streams, reading from ``start_s`` (None: all).
+
+    None where there is no such packet, for instance since the file cannot be sought in.
+    """
+    last_s: float | None = None
+    with open_container(path) as container:
+        origin_s = (container.start_time or 0) / MICROSECONDS
+        with suppress(*DecoderError):
+            if start_s is not None:
+                container.seek(round((origin_s + start_s) * MICROSECONDS))
+            for packet in container.demux():
+                if packet.stream_index != stream_index and packet.pts is not None:
+                    at_s = float(packet.pts * packet.time_base) - origin_s
+                    last_s = at_s if last_s is None else max(last_s, at_s)
+    return last_s
 
 
 def frame_rate(stream: VideoStream) -> float:

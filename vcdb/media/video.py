@@ -8,7 +8,6 @@ afterwards what was wrong.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -31,6 +29,7 @@ from vcdb.media.moments import Luma, Moments, Samples, small_luma, spread
 from vcdb.media.pixels import read_planes
 from vcdb.media.report import Report
 from vcdb.media.sampling import Numbering, Sampling, Ticks, skipped_frames
+from vcdb.media.seeking import Seeker
 
 __all__ = [
     "Frame",
@@ -174,7 +173,7 @@ class VideoReader:
 
         One part, the whole, where the file carries no presentation times or too few key frames.
         """
-        found = [self._key_packet_at(stamp) for stamp in self._stamps(count)[1:]]
+        found = [self._seeker.key_packet_at(stamp) for stamp in self._stamps(count)[1:]]
         stamps = {packet.pts for packet in found if packet is not None and packet.pts is not None}
         origin = self._origin_pts or 0
         cuts = sorted(pts for pts in stamps if pts > origin)
@@ -207,7 +206,7 @@ class VideoReader:
             # So the pass that was begun can go on.
             self._sought = self._open()
         stamps = self._stamps(2 * count)[1::2]
-        if not stamps or self._key_packet_at(stamps[-1]) is None:
+        if not stamps or self._seeker.key_packet_at(stamps[-1]) is None:
             pictures = self._sample_in_one_pass(count)
             return Samples(pictures, len(pictures))
         return Samples(self._key_pictures(spread(stamps)), count)
@@ -215,11 +214,11 @@ class VideoReader:
     def _key_pictures(self, stamps: Iterable[int]) -> Iterator[Luma]:
         seen: set[int | None] = set()
         for stamp in stamps:
-            packet = self._key_packet_at(stamp)
+            packet = self._seeker.key_packet_at(stamp)
             if packet is None or packet.pts in seen:
                 continue
             seen.add(packet.pts)
-            decoded = self._decode_alone(packet)
+            decoded = self._seeker.decode_alone(packet)
             if decoded is not None:
                 yield small_luma(self._frame(decoded, 0, 0.0), _SAMPLE_ROWS)
 
@@ -229,6 +228,14 @@ class VideoReader:
             for frame in reader.frames():
                 moments.see(frame)
         return moments.pictures
+
+    def _stamps(self, count: int) -> list[int]:
+        """Presentation stamps at the beginnings of ``count`` equal stretches of the file."""
+        duration_s, tick = self.info.duration_s, self._tick
+        if self._origin_pts is None or not duration_s or not tick:
+            return []
+        span = duration_s / float(tick)
+        return [self._origin_pts + round(span * k / count) for k in range(count)]
 
     def frame_at(self, at_s: float) -> Frame:
         """The frame shown at that time; beyond the end the last one. Its number is an estimate.
@@ -240,7 +247,7 @@ class VideoReader:
         if self._origin_pts is not None and tick:
             target = self._origin_pts + round(at_s / float(tick))
             for start in (target, self._origin_pts):
-                found = self._last_until(target, start)
+                found = self._seeker.last_until(target, start)
                 if found is not None and found.pts is not None:
                     found_s = float((found.pts - self._origin_pts) * tick)
                     return self._frame(found, round(found_s * self.info.frame_rate), found_s)
@@ -274,10 +281,10 @@ class VideoReader:
         return begun
 
     @property
-    def _seeker(self) -> low.Opened:
+    def _seeker(self) -> Seeker:
         """What is open for seeking; the pass that was begun will do."""
         self._sought = self._sought or self._take_begun() or self._open()
-        return self._sought
+        return Seeker(self._sought)
 
     def _first_frame(self, opened: low.Opened) -> VideoFrame:
         for count, packet in enumerate(opened.packets):
@@ -386,77 +393,15 @@ class VideoReader:
             partial(_common_bgr, decoded),
         )
 
-    def _stamps(self, count: int) -> list[int]:
-        """Presentation stamps at the beginnings of ``count`` equal stretches of the file."""
-        duration_s, tick = self.info.duration_s, self._tick
-        if self._origin_pts is None or not duration_s or not tick:
-            return []
-        span = duration_s / float(tick)
-        return [self._origin_pts + round(span * k / count) for k in range(count)]
-
-    def _key_packet_at(self, stamp: int) -> Packet[VideoStream] | None:
-        """The last key frame at or before ``stamp``, coded; None where none can be reached."""
-        opened = self._seeker
-        try:
-            opened.container.seek(stamp, stream=opened.stream)
-            for packet in opened.container.demux(opened.stream):
-                if packet.is_keyframe or not packet.size:
-                    return packet if packet.size else None
-        except low.DecoderError:
-            return None
-        return None
-
-    def _decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
-        """The frame in one packet that needs no other."""
-        opened = self._seeker
-        decoded = opened.decode(packet) or opened.decode(None)
-        opened.stream.codec_context.flush_buffers()
-        return decoded[0] if decoded else None
-
-    def _last_until(self, target: int, start: int) -> VideoFrame | None:
-        """The last frame stamped ``target`` or earlier, reading from the key frame at ``start``.
-
-        None where the file cannot be sought in, or reading began too late.
-        """
-        opened = self._seeker
-        best: VideoFrame | None = None
-        try:
-            opened.container.seek(start, stream=opened.stream)
-        except low.DecoderError:
-            return None
-        for packet in low.packets(opened.container, opened.stream, opened.report):
-            for decoded in opened.decode(packet):
-                if decoded.pts is not None and decoded.pts > target:
-                    return best
-                best = decoded
-        return best
-
     def _others_reach_end(self) -> bool:
         """Whether sound or another stream lasts until the claimed end: the file is whole then."""
         if self.info.duration_s is None:
             return False
         goal_s = self.info.duration_s - 2 * _END_SLACK_S
-        last_s = self._end_of_others_s(goal_s)
+        last_s = low.end_of_others_s(self._path, self._stream_index, goal_s)
         if last_s is None:
-            last_s = self._end_of_others_s(None)
+            last_s = low.end_of_others_s(self._path, self._stream_index, None)
         return last_s is not None and last_s >= goal_s
-
-    def _end_of_others_s(self, start_s: float | None) -> float | None:
-        """Time of the latest packet of other streams, reading from ``start_s`` (None: all).
-
-        None where there is no such packet, for instance since the file cannot be sought in.
-        """
-        last_s: float | None = None
-        with low.open_container(self._path) as container:
-            origin_s = (container.start_time or 0) / low.MICROSECONDS
-            with suppress(*low.DecoderError):
-                if start_s is not None:
-                    container.seek(round((origin_s + start_s) * low.MICROSECONDS))
-                for packet in container.demux():
-                    if packet.stream_index != self._stream_index and packet.pts is not None:
-                        at_s = float(packet.pts * packet.time_base) - origin_s
-                        last_s = at_s if last_s is None else max(last_s, at_s)
-        return last_s
 
 
 def _common_bgr(decoded: VideoFrame) -> npt.NDArray[np.uint8]:
