@@ -24,6 +24,7 @@ COMMANDS = {
     "stats": "vcdb.cli.care",
     "check": "vcdb.cli.care",
     "compact": "vcdb.cli.care",
+    "bench": "vcdb.cli.bench",
     "hash": "vcdb.cli.look",
     "frames": "vcdb.cli.look",
     "demo": "vcdb.cli.demo",

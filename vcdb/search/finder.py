@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _FIRST_RUNGS = 1
 _CORE_RUNGS = 2
 _NEXT_RUNGS = 4
-_LAST_RUNGS = 9
+ALL_RUNGS = 9
 _FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
 MOST_RECORDS = 20_000
@@ -229,7 +229,7 @@ class _Search:
             | dict.fromkeys(fresh, (0, _NEXT_RUNGS))
         )
         if not self._found.is_sure:
-            self._scan(dict.fromkeys([*begun, *fresh], (_NEXT_RUNGS, _LAST_RUNGS)))
+            self._scan(dict.fromkeys([*begun, *fresh], (_NEXT_RUNGS, ALL_RUNGS)))
         return self._scored()
 
     def _try_further(self, hypotheses: list[int]) -> list[Scored]:
@@ -241,7 +241,7 @@ class _Search:
         for picture in on_a_screen(bgr):
             hypotheses = self._expect_of(picture, inner_hypotheses(picture))
             self._upright.update(dict.fromkeys(hypotheses, picture))
-            self._scan(dict.fromkeys(hypotheses, (0, _LAST_RUNGS)))
+            self._scan(dict.fromkeys(hypotheses, (0, ALL_RUNGS)))
             scored = self._scored()
             if scored:
                 return scored

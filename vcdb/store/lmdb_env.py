@@ -297,6 +297,18 @@ class Environment:
             )
 
 
+def drop_from_cache(folder: Path) -> bool:
+    """Have the system forget what it keeps of the base's file in memory, where it can be told to.
+
+    Nothing is lost. What a process has mapped stays, so close the base first.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return False
+    with current_file(folder).open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return True
+
+
 def current_file(folder: Path) -> Path:
     """The file that is the base in this folder."""
     try:
