@@ -23,18 +23,23 @@ def main(arguments: list[str]) -> None:
     options = parser("accuracy", __doc__ or "")
     options.add_argument("--corpus", type=Path, default=SHARED / "corpus")
     options.add_argument("--part", choices=PARTS, action="append", help="only this part")
+    options.add_argument("--second-look", action="store_true", help="take second looks as well")
     chosen = options.parse_args(arguments)
-    if not (chosen.corpus / "manifest.csv").is_file():
-        raise SystemExit(f"{chosen.corpus} has no manifest.csv; name a corpus with --corpus")
     corpus = load(chosen.corpus)
-    index = Index(corpus)
+    if not corpus.clips:
+        raise SystemExit(f"{chosen.corpus} holds no videos; name a folder of videos with --corpus")
+    index = Index(corpus, second_look=chosen.second_look)
+    suffix = "-second-look" if chosen.second_look else ""
     grouped = {clip for members in corpus.pair_groups.values() for clip in members}
     others = [clip for clip in corpus.clips if clip not in grouped]
     sums: list[dict[str, Any]] = []
     raw: list[dict[str, Any]] = []
     for part in chosen.part or PARTS:
+        if part == "pairs" and not corpus.pair_groups:
+            # Who encoded the same film twice is known of a corpus only.
+            continue
         if part == "altered":
-            _altered(index, chosen.seed, as_json=chosen.json)
+            _altered(index, chosen.seed, suffix, as_json=chosen.json)
             continue
         if part == "self":
             asked = self_part(index, corpus.clips)
@@ -51,11 +56,11 @@ def main(arguments: list[str]) -> None:
     print(table(sums))
     parameters = {"corpus": chosen.corpus.name, "seed": chosen.seed}
     # A single part must not overwrite what the others gave.
-    name = "-".join(["accuracy", *(chosen.part or [])])
+    name = "-".join(["accuracy", *(chosen.part or [])]) + suffix
     report(name, sums, as_json=chosen.json, parameters=parameters, raw=raw)
 
 
-def _altered(index: Index, seed: int, *, as_json: bool) -> None:
+def _altered(index: Index, seed: int, suffix: str, *, as_json: bool) -> None:
     """A table, a plot and a file of its own: its rows are alterations."""
     from benchmarks.accuracy.plot import draw
 
@@ -69,8 +74,9 @@ def _altered(index: Index, seed: int, *, as_json: bool) -> None:
         for inside, part in ((True, asked.inside), (False, asked.outside))
         for row in part
     ]
-    report("accuracy-altered", rows, as_json=as_json, parameters=parameters, raw=raw)
-    draw(asked, rows, RESULTS / "accuracy-altered.png")
+    name = f"accuracy-altered{suffix}"
+    report(name, rows, as_json=as_json, parameters=parameters, raw=raw)
+    draw(asked, rows, RESULTS / f"{name}.png")
 
 
 def _summary(part: str, asked: Asked) -> dict[str, Any]:
@@ -87,6 +93,7 @@ def _summary(part: str, asked: Asked) -> dict[str, Any]:
         "right_time_by_group": mean_over_groups(rows, time=True),
         "found": share(row.claimed for row in rows).value,
         "ambiguous": share(row.verdict == "ambiguous" for row in rows).value,
+        "looked_at": share(row.second_look is not None for row in rows).value,
         "p50_ms": float(np.percentile(took_ms, 50)),
         "p99_ms": float(np.percentile(took_ms, 99)),
     }

@@ -69,10 +69,10 @@ def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
             plain += flat
             for query in (*_altered(clip, shots), *_copied(corpus, clip)):
                 if corpus.film(clip) in left_out:
-                    outside.append(_ask(database, corpus, query, [], stills))
+                    outside.append(_ask(index, database, query, [], stills))
                 else:
                     same = [str(corpus.path(one)) for one in clips if _same(corpus, one, clip)]
-                    inside.append(_ask(database, corpus, query, same, stills))
+                    inside.append(_ask(index, database, query, same, stills))
     return Altered(inside, outside, plain)
 
 
@@ -125,10 +125,10 @@ def _copied(corpus: Corpus, clip: str) -> Iterator[Query]:
 
 
 def _ask(
-    database: Database, corpus: Corpus, query: Query, same: Sequence[str], stills: Stills
+    index: Index, database: Database, query: Query, same: Sequence[str], stills: Stills
 ) -> Scored:
-    answer = database.find(query.picture)
-    own = right_match(answer, [str(corpus.path(query.clip))])
+    answer = index.ask(database, query.picture)
+    own = right_match(answer, [str(index.corpus.path(query.clip))])
     match = own or right_match(answer, same)
     best = answer.matches[0] if answer.matches else None
     right_time = is_right_time(own, query.at_s, 0.0) if own else None
@@ -146,6 +146,7 @@ def _ask(
         took_ms=answer.took_ms,
         probes=answer.probes,
         candidates=answer.candidates,
+        second_look=answer.second_look,
     )
 
 
@@ -169,6 +170,7 @@ def summary(asked: Altered, corpus: Corpus, seed: int) -> list[dict[str, Any]]:
                 "right_picture": share(row.right_picture for row in inside).value,
                 "foreign": len(outside),
                 "foreign_found": share(row.claimed for row in outside).value,
+                "looked_at": share(row.second_look is not None for row in inside).value,
                 "p50_ms": _percentile(inside, 50),
                 "p99_ms": _percentile(inside, 99),
             }

@@ -15,6 +15,7 @@ from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, levels_of_grids
 from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.picture import image_grid
 from vcdb.fingerprint.shrink import shrunk
+from vcdb.ingest import find_videos
 from vcdb.media.video import displayed, open_video
 
 #: Clips whose names begin like this are of one film, pair or not; a hit on any of them is right.
@@ -34,19 +35,22 @@ class Offset:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A folder of clips with a manifest, and pairs of copies made by different people."""
+    """A folder with clips in it, or ``below`` it, and copies made by different people."""
 
     folder: Path
     clips: tuple[str, ...]
     pair_groups: dict[str, tuple[str, ...]]
     offsets: dict[tuple[str, str], Offset] = field(default_factory=dict)
+    below: str = ""
 
     def path(self, clip: str) -> Path:
         """Where the clip lies."""
-        return self.folder / "clips" / clip
+        return self.folder / self.below / clip
 
     def film(self, clip: str) -> str:
         """The film a clip is of: clips of one film are right answers for each other."""
+        if not self.pair_groups:
+            return clip
         for prefix in FILMS:
             if clip.startswith(prefix):
                 return prefix
@@ -69,7 +73,13 @@ class Corpus:
 
 
 def load(folder: Path) -> Corpus:
-    """Read ``manifest.csv`` and ``pairs.csv`` of a corpus folder."""
+    """Read ``manifest.csv`` and ``pairs.csv`` of a corpus folder, whose clips lie in ``clips``.
+
+    In a folder without them every video is a film of its own.
+    """
+    if not (folder / "manifest.csv").is_file():
+        names = [path.relative_to(folder).as_posix() for path in find_videos(folder)]
+        return Corpus(folder, tuple(sorted(names)), {})
     with (folder / "manifest.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["set"] == "clips"]
     groups: dict[str, list[str]] = defaultdict(list)
@@ -88,6 +98,7 @@ def load(folder: Path) -> Corpus:
         tuple(row["file"] for row in rows),
         {name: tuple(members) for name, members in groups.items()},
         offsets,
+        "clips",
     )
 
 

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.accuracy.corpus import Corpus, QueryFrame, query_frames
 from benchmarks.accuracy.scoring import Scored, is_exact_time, is_right_time, right_match
 from benchmarks.accuracy.stills import stills_of
@@ -29,11 +32,16 @@ class Asked:
 
 
 class Index:
-    """Indexes each clip once, however many bases it is put into."""
+    """Indexes each clip once, however many bases it is put into, and asks them in one way."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, *, second_look: bool = False) -> None:
         self.corpus = corpus
+        self._second_look = second_look
         self._indexed: dict[str, IndexedVideo] = {}
+
+    def ask(self, database: Database, picture: NDArray[np.uint8]) -> Answer:
+        """The answer for a picture, uint8, BGR."""
+        return database.find(picture, second_look=self._second_look)
 
     @contextmanager
     def base(self, clips: Sequence[str]) -> Iterator[Database]:
@@ -64,7 +72,7 @@ def self_part(index: Index, clips: Sequence[str]) -> Asked:
                 if frame.plain:
                     plain += 1
                     continue
-                answer = database.find(frame.bgr)
+                answer = index.ask(database, frame.bgr)
                 own = right_match(answer, [str(path)])
                 right_time = own and is_exact_time(own, frame.at_s, frame_s)
                 right_picture = own and (right_time or stills.look_the_same(frame.at_s, own.frame))
@@ -105,7 +113,7 @@ def pairs_part(index: Index, groups: dict[str, tuple[str, ...]], others: Sequenc
                         continue
                     if timed and corpus.time_in(clip, frame.at_s, members[0]) is None:
                         continue
-                    answer = database.find(frame.bgr)
+                    answer = index.ask(database, frame.bgr)
                     match = right_match(answer, [first]) or right_match(answer, right)
                     true_s = match and corpus.time_in(clip, frame.at_s, clips[match.path])
                     right_time = (
@@ -139,7 +147,7 @@ def unknown_part(index: Index, clips: Sequence[str], seed: int) -> Asked:
                     if frame.plain:
                         plain += 1
                         continue
-                    answer = database.find(frame.bgr)
+                    answer = index.ask(database, frame.bgr)
                     rows.append(_row(film, clip, frame, answer, right_film=False, right_time=None))
     return Asked(rows, plain)
 
@@ -169,4 +177,5 @@ def _row(
         took_ms=answer.took_ms,
         probes=answer.probes,
         candidates=answer.candidates,
+        second_look=answer.second_look,
     )

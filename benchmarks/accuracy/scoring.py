@@ -35,6 +35,7 @@ class Scored:
     took_ms: float
     probes: int
     candidates: int
+    second_look: str | None = None
 
 
 def is_right_time(match: Match, true_s: float, frame_s: float) -> bool:
