@@ -13,6 +13,9 @@ import pytest
 
 from vcdb import Database
 from vcdb.batches import Batches
+from vcdb.fingerprint.descriptor import describe
+from vcdb.fingerprint.geometry import geometry
+from vcdb.fingerprint.picture import image_grid
 from vcdb.indexing import IndexedVideo, index_or_plan, index_part, index_video
 from vcdb.media.area import FULL, Area
 from vcdb.media.aspects import Judge, Watch
@@ -20,7 +23,7 @@ from vcdb.media.bars import find_area_moment
 from vcdb.media.colour import ColourSpec
 from vcdb.media.frame import Frame
 from vcdb.media.stretches import Stretches
-from vcdb.testing import scene, shots, with_bars, write_video
+from vcdb.testing import Encoding, scene, shots, with_bars, write_video
 
 HEIGHT, WIDTH, RATE = 180, 320, 25
 BAR = 23
@@ -220,6 +223,22 @@ def test_each_stretch_is_cut_as_if_it_were_a_film_of_its_own(film: Path, tmp_pat
     for codes in there:
         nearest = np.abs(alone.runs.descriptors.codes.astype(int) - codes).mean(axis=1).min()
         assert nearest < 1.0
+
+
+def test_key_frames_alone_tell_the_areas_too(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    encoding = Encoding(options={"g": "20"})
+    write_video(path, changing(), rate=RATE, quality=18, encoding=encoding)
+    video = index_video(path, sample="key")
+    table = video.runs
+    for number in (40, 120, 160, 220):
+        row = int(np.searchsorted(table.frame_edges, number, side="right")) - 1
+        picture = list(changing())[int(table.frame_edges[row])]
+        if 100 <= number < 200:
+            picture = picture[BAR:-BAR]
+        grid = image_grid(picture, geometry(picture.shape[1] / picture.shape[0]))
+        codes = describe(grid[None]).codes.astype(int)
+        assert np.abs(table.descriptors.codes[row] - codes).mean() < 1.5
 
 
 def test_queries_from_either_part_are_found_at_their_time(film: Path, tmp_path: Path) -> None:
