@@ -18,7 +18,7 @@ from vcdb.course.track import Tracker
 from vcdb.course.view import Views
 
 SEQUENCES_S = (0.5, 1.0, 2.0, 5.0)
-#: Those of these lengths end at every frame.
+#: What is asked of these lengths is asked at every frame, unless told otherwise.
 JUDGED_S = (1.0, 2.0)
 ARTICLE_STEP = 10
 DROPPED_SHARE = 0.3

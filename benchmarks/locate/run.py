@@ -56,6 +56,9 @@ def main(arguments: list[str]) -> None:
         help="sequences other than those of 1 and 2 s end at every so manieth frame",
     )
     options.add_argument(
+        "--judged-every", type=int, default=1, help="those of 1 and 2 s at every so manieth"
+    )
+    options.add_argument(
         "--synthetic", action="store_true", help="ask on laps of made-up tracks; needs no files"
     )
     options.add_argument(
@@ -73,7 +76,9 @@ def main(arguments: list[str]) -> None:
         if chosen.sensitivity:
             name, rows, raw = f"{name}-sensitivity", sensitivity(tracks), []
         else:
-            rows, raw = _measure(tracks, films_in(chosen.corpus), chosen.every, chosen.seed)
+            rows, raw = _measure(
+                tracks, films_in(chosen.corpus), (chosen.every, chosen.judged_every), chosen.seed
+            )
             if not chosen.synthetic:
                 laps = [lap for group in tracks.values() for lap in group]
                 took = list(speeds(laps[0].course, laps[-1].full_picture(), chosen.seed))
@@ -85,13 +90,21 @@ def main(arguments: list[str]) -> None:
         name,
         rows,
         as_json=chosen.json,
-        parameters={"laps": names, "every": chosen.every, "seed": chosen.seed},
+        parameters={
+            "laps": names,
+            "every": chosen.every,
+            "judged_every": chosen.judged_every,
+            "seed": chosen.seed,
+        },
         raw=raw,
     )
 
 
 def _measure(
-    tracks: Mapping[str, Sequence[LapFile]], films: Sequence[Film], every: int, seed: int
+    tracks: Mapping[str, Sequence[LapFile]],
+    films: Sequence[Film],
+    steps: tuple[int, int],
+    seed: int,
 ) -> tuple[list[Row], list[Row]]:
     """Return a row per pair and method, and one per answer."""
     rows: list[Row] = []
@@ -102,7 +115,7 @@ def _measure(
             if queried is indexed:
                 continue
             if indexed.name.split("_")[0] == queried.name.split("_")[0]:
-                new = list(_pair(indexed, queried, every, seed, raw))
+                new = list(_pair(indexed, queried, steps, seed, raw))
             else:
                 new = list(_strangers(indexed, queried))
             rows += new
@@ -118,7 +131,7 @@ def _measure(
 
 
 def _pair(
-    indexed: LapFile, queried: LapFile, every: int, seed: int, raw: list[Row]
+    indexed: LapFile, queried: LapFile, steps: tuple[int, int], seed: int, raw: list[Row]
 ) -> Iterator[Row]:
     score = Scorer(indexed, queried, raw)
     yield score.row("article's dHash", article(indexed, queried))
@@ -126,8 +139,9 @@ def _pair(
     everything = range(len(queried.frames))
     yield score.row("single", ((n, *single_scene(locator, n)) for n in everything))
     tracker = Tracker(locator)
+    every, judged_every = steps
     for length_s in SEQUENCES_S:
-        step = 1 if length_s in JUDGED_S else every
+        step = judged_every if length_s in JUDGED_S else every
         yield score.row(f"{length_s:g} s", sequences(tracker, queried, length_s, step))
     dropped = np.random.default_rng(seed).random(len(everything)) >= DROPPED_SHARE
     for name, numbers, slower in (
