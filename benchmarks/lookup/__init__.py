@@ -8,7 +8,7 @@ one thread, warm, index and verification together.
 
 from __future__ import annotations
 
-import statistics
+import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,22 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, SHARED, parser, report, table
-from benchmarks.lookup import engines, plot, validity
+from benchmarks.lookup import engines, plot, validity, whole
 from benchmarks.lookup.base import make_base
 from benchmarks.lookup.engines import Engine, Records
-from benchmarks.lookup.films import films_of
+from benchmarks.lookup.films import Films, films_of
 from benchmarks.lookup.generator import Generator
 from benchmarks.lookup.queries import Query, sample
+from benchmarks.lookup.rows import row_of
 from vcdb.search.candidates import Candidates
-from vcdb.search.finder import Finder
 from vcdb.store.base import Store
 from vcdb.store.lmdb_store import LmdbStore
 
 _QUERIES, _WARMING = 400, 60
 #: Engines that look at every record are asked less often, and not more often than in this time.
 _SLOW_QUERIES, _ENOUGH_S = 40, 20.0
-#: Graphs are built up to here: beyond, they do not fit into memory.
-_MOST_FOR_GRAPHS = 10_000_000
+#: Pictures of films that are not in the base, and lookups in a base that is not in memory.
+_FOREIGN, _COLD = 60, 10
 _SPLITS = 16
 
 
@@ -44,6 +44,9 @@ def main(arguments: list[str]) -> None:
     options.add_argument("--corpus", type=Path, default=SHARED / "corpus", help="real clips")
     options.add_argument("--frames", type=float, nargs="+", default=[1e5, 1e6], help="in the base")
     options.add_argument("--folder", type=Path, help="keep the bases here, or use them again")
+    options.add_argument(
+        "--graphs", type=float, default=1e7, help="build graph indexes up to so many frames"
+    )
     options.add_argument("--ours-only", action="store_true", help="leave out the peers")
     chosen = options.parse_args(arguments)
     with TemporaryDirectory() as temporary:
@@ -58,12 +61,10 @@ def main(arguments: list[str]) -> None:
         for count in map(int, chosen.frames):
             base = folder / f"frames-{count}"
             build_s = make_base(base, generator, count, chosen.seed)
-            with LmdbStore(base) as store:
-                asked = sample(store, films, _QUERIES + _WARMING, chosen.seed)
-                for row, each_ms in _measured(store, asked, build_s, folder, chosen.ours_only):
-                    rows.append(row)
-                    raw.append({key: row[key] for key in ("engine", "frames")} | {"ms": each_ms})
-                    print(table([row]).splitlines()[2] if len(rows) > 1 else table([row]))
+            for row, each_ms in _measured(base, build_s, films, generator, chosen):
+                rows.append(row)
+                raw.append({key: row[key] for key in ("engine", "frames")} | {"ms": each_ms})
+                print(table([row]).splitlines()[2] if len(rows) > 1 else table([row]), flush=True)
     parameters = {"frames": chosen.frames, "seed": chosen.seed, "generator": valid}
     print("\n" + table(rows))
     report("lookup", rows, as_json=chosen.json, parameters=parameters, raw=raw)
@@ -71,20 +72,28 @@ def main(arguments: list[str]) -> None:
 
 
 def _measured(
-    store: Store, asked: list[Query], build_s: float, folder: Path, ours_only: bool
+    base: Path, build_s: float, films: Films, generator: Generator, chosen: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], list[float]]]:
     """A row, and each query's time, for every engine over one base."""
-    postings = np.concatenate(list(store.all_postings()))
-    records = Records(store, postings, store.totals().frames)
-    yield _answers(records, asked, build_s)
-    for engine in _engines(records, build_s, folder, ours_only):
-        yield _asked(engine, records, asked)
+    with LmdbStore(base) as store:
+        asked = sample(store, films, _QUERIES + _WARMING, chosen.seed)
+        postings = np.concatenate(list(store.all_postings()))
+        records = Records(store, postings, store.totals().frames)
+        yield whole.answers(records, asked[_WARMING:], build_s)
+        pictures = whole.foreign_pictures(generator, _FOREIGN, chosen.seed)
+        yield whole.refused(records, pictures, build_s)
+        most_for_graphs = None if chosen.ours_only else int(chosen.graphs)
+        for engine in _engines(records, build_s, base.parent, most_for_graphs):
+            yield _asked(engine, records, asked)
+    yield whole.cold(base, records, asked[:_COLD], build_s)
 
 
-def _engines(records: Records, build_s: float, folder: Path, ours_only: bool) -> Iterator[Engine]:
+def _engines(
+    records: Records, build_s: float, folder: Path, most_for_graphs: int | None
+) -> Iterator[Engine]:
     yield engines.ours(records, build_s)
     yield engines.numpy_scan(records)
-    if ours_only:
+    if most_for_graphs is None:
         return
     bits = 64
     yield engines.faiss_index(records, "FAISS Flat", lambda f: f.IndexBinaryFlat(bits))
@@ -97,7 +106,7 @@ def _engines(records: Records, build_s: float, folder: Path, ours_only: bool) ->
         records, "FAISS MultiHash", lambda f: f.IndexBinaryMultiHash(bits, 4, 16)
     )
     yield engines.faiss_index(records, "FAISS IVF", lambda f: _ivf(f, bits, len(records.postings)))
-    if records.frames <= _MOST_FOR_GRAPHS:
+    if records.frames <= most_for_graphs:
         yield engines.faiss_index(records, "FAISS HNSW", lambda f: _hnsw(f, bits))
         yield engines.usearch_index(records)
     file = folder / f"sqlite-{records.frames}.db"
@@ -145,7 +154,7 @@ def _asked(
         if len(each_ms) >= _SLOW_QUERIES and time.monotonic() - begun_s > _ENOUGH_S:
             break
     counts = {"recall": recalled, "reach": reached, "right": right}
-    return _row(engine, records, each_ms, index_ms=index_ms, counts=counts), each_ms
+    return row_of(engine, records, each_ms, index_ms=index_ms, counts=counts), each_ms
 
 
 def _one(
@@ -175,45 +184,3 @@ def _one(
 def _holds(postings: NDArray[np.void], query: Query) -> bool:
     """Whether the query's record is among these."""
     return bool(((postings["place"] & np.uint64((1 << 56) - 1)) == query.place).any())
-
-
-def _answers(
-    records: Records, asked: list[Query], build_s: float
-) -> tuple[dict[str, Any], list[float]]:
-    """The whole answer of ``vcdb find`` for the same queries' grids, places and title included."""
-    finder, each_ms, right = Finder(records.store), [], 0
-    for number, query in enumerate(asked):
-        started_s = time.thread_time()
-        answer = finder.find_grid(query.grid, "", 10)
-        if number < _WARMING:
-            continue
-        each_ms.append(1000 * (time.thread_time() - started_s))
-        right += any(match.video_id == query.video_id for match in answer.matches)
-    engine = Engine(
-        "vcdb find, whole answer", lambda _: iter(()), build_s, records.store.totals().bytes
-    )
-    counts = {"recall": right, "reach": right, "right": right}
-    return _row(engine, records, each_ms, index_ms=[0.0], counts=counts), each_ms
-
-
-def _row(
-    engine: Engine,
-    records: Records,
-    each_ms: list[float],
-    *,
-    index_ms: list[float],
-    counts: dict[str, int],
-) -> dict[str, Any]:
-    return {
-        "engine": engine.name,
-        "frames": records.frames,
-        "records": len(records.postings),
-        "p50_ms": round(statistics.median(each_ms), 4),
-        "p99_ms": round(float(np.percentile(each_ms, 99)), 4),
-        "index_p50_ms": round(statistics.median(index_ms), 4),
-        **{name: round(count / len(each_ms), 4) for name, count in counts.items()},
-        "bytes_per_frame": round(engine.bytes / records.frames, 2),
-        "build_s": round(engine.build_s, 2),
-        "queries": len(each_ms),
-        "threads": 1,
-    }

@@ -29,9 +29,13 @@ def make_base(
 ) -> float:
     """Fill ``folder`` with at least so many frames and compact it; the processor's seconds.
 
-    What the generator itself takes is not counted. Goes on where an earlier call was broken off.
+    What the generator itself takes is not counted. Goes on where an earlier call was broken off; a
+    finished base is left alone, and what it took is read from the file beside it.
     ``tell`` is told the frames so far. A base of fewer frames is the beginning of a larger one.
     """
+    kept = folder.with_suffix(".build")
+    if kept.exists():
+        return float(kept.read_text())
     with Database(folder, create=True):
         pass
     spent_s = 0.0
@@ -47,7 +51,9 @@ def make_base(
             tell(frames)
         started_s = time.process_time()
         store.compact()
-        return spent_s + time.process_time() - started_s
+        spent_s += time.process_time() - started_s
+    kept.write_text(str(spent_s))
+    return spent_s
 
 
 def _needed(runs: RunTable, frames: int) -> int:

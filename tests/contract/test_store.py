@@ -143,6 +143,19 @@ def test_unknown_runs_are_refused(store: Store) -> None:
             store.runs(wrong_id, start, stop)
 
 
+def test_a_scan_sees_what_was_written_since_the_last_one(store: Store) -> None:
+    one, other = make_video(1, 90), make_video(2, 90)
+    asked = ranges_of(np.concatenate([postings_of(1, new.runs)["key"] for new in (one, other)]))
+    counts = [len(store.scan(asked).postings)]
+    for new in (one, other):
+        store.add(new)
+        counts.append(len(store.scan(asked).postings))
+    store.remove([1])
+    counts.append(len(store.scan(asked).postings))
+    assert counts == [0, 90, 180, 90]
+    assert list(store.check()) == []
+
+
 def test_anchors_are_read_one_by_one(store: Store) -> None:
     tables = {store.add(new).video_id: new.runs for new in (make_video(1, 200), make_video(2, 9))}
     one, other = tables

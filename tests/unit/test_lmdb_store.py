@@ -22,7 +22,8 @@ from vcdb.errors import (
     StoreLockedError,
 )
 from vcdb.store import filesystem, lmdb_env, segments
-from vcdb.store.codec import POSTING
+from vcdb.store.base import Ranges
+from vcdb.store.codec import POSTING, unpack_place
 from vcdb.store.lmdb_store import LmdbStore
 
 
@@ -38,6 +39,24 @@ def set_meta(folder: Path, name: str, value: object) -> None:
         meta = env.open_db(b"meta")
         with env.begin(write=True) as txn:
             txn.put(name.encode(), msgpack.packb(value), db=meta)
+
+
+def test_searches_follow_a_map_that_grows_and_a_file_that_is_replaced(folder: Path) -> None:
+    """Segments are fetched once a snapshot; they must not be looked for where they were before."""
+
+    def found(store: LmdbStore) -> set[int]:
+        keys = np.unique(np.concatenate([one["key"] for one in store.all_postings()]))
+        low = np.zeros(len(keys), np.uint8)
+        postings = store.scan(Ranges(keys, low, low + 255)).postings
+        return set(unpack_place(postings["place"]).video_id.tolist())
+
+    with LmdbStore(folder, map_bytes=1 << 20) as store:
+        for seed in range(2, 12):
+            store.add(make_video(seed, 3000))
+            assert found(store) == set(range(1, seed + 1))
+        store.remove([3])
+        store.compact()
+        assert found(store) == set(range(1, 12)) - {3}
 
 
 def test_missing_base_is_not_made_by_reading(tmp_path: Path) -> None:
