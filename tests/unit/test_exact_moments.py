@@ -28,8 +28,8 @@ def moving() -> Iterator[Picture]:
             (WIDTH, HEIGHT),
             interpolation=cv2.INTER_AREA,
         )
-        at = 100 + 2 * number
-        picture[120:190, at : at + 50] = (40, 60, 200)
+        at = 40 + 3 * number
+        picture[80:200, at : at + 90] = (40, 60, 200)
         yield picture
 
 

@@ -26,8 +26,13 @@ def test_the_same_frame_is_nearest_and_near() -> None:
 
 @pytest.mark.parametrize(
     "alter",
-    [lambda p: p * 0.8 + 10, lambda p: p + np.array([12, 0, -12]), lambda p: p * 1.1],
-    ids=["tone", "cast", "gain"],
+    [
+        lambda p: p * 0.8 + 10,
+        lambda p: p + np.array([12, 0, -12]),
+        lambda p: p * 1.1,
+        lambda p: 255 * (p / 255) ** 1.5,
+    ],
+    ids=["tone", "cast", "gain", "gamma"],
 )
 def test_a_copy_s_tone_does_not_change_the_order(alter: object) -> None:
     for row, frame in enumerate(FRAMES):
@@ -67,3 +72,33 @@ def test_cells_that_one_side_lacks_do_not_count() -> None:
     found = distances(asked(FRAMES[6]), stored)
     assert np.isfinite(found).all()
     assert found.argmin() == 6
+
+
+def test_gamma_leaves_little_over() -> None:
+    grey = FRAMES.mean(axis=3, keepdims=True).repeat(3, axis=3)
+    stored = levels_of(describe(grey))
+    for row, frame in enumerate(grey):
+        assert distances(asked(255 * (frame / 255) ** 1.5), stored)[row] < 0.1
+
+
+def test_what_is_laid_over_a_picture_does_not_decide() -> None:
+    """A dark bar over the lowest row hides a bright band there; without it the next row differs."""
+    frame, other = FRAMES[4].copy(), FRAMES[4].copy()
+    frame[6] = np.clip(frame[6] + 90, 0, 255)
+    other[2:5, 3:8] += np.linspace(-14, 14, 5)[None, :, None]
+    stored = levels_of(describe(np.stack([frame, other])))
+    covered = frame.copy()
+    covered[6] = 20
+    found = distances(asked(covered), stored)
+    assert found.argmin() == 0
+
+
+def test_a_grey_copy_is_compared_by_its_luma() -> None:
+    for row, frame in enumerate(FRAMES):
+        luma = (frame @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].repeat(3, axis=2)
+        grey = levels_of_grids(luma[None].astype(np.float32))
+        values = grey.values._replace(
+            red_green=np.zeros_like(grey.values.red_green),
+            blue_yellow=np.zeros_like(grey.values.blue_yellow),
+        )
+        assert distances(grey._replace(values=values), STORED)[row] < 0.06

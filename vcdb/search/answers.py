@@ -8,8 +8,9 @@ from vcdb.models import Answer, Match, Place, SecondLook, Video
 from vcdb.search.verdict import Scored, judge
 from vcdb.store.base import Store
 
-#: Other places of the film are told when they are hardly worse than the best.
-_SAME_PLACE = 0.01
+#: Other places of the film are told when they are no farther beyond the best than a frame may be
+#: from the first one of its run: it may be one of theirs.
+_SAME_PLACE = 0.04
 _MOST_PLACES = 20
 _US = 1_000_000
 

@@ -49,8 +49,10 @@ _REACH_BACK_US = 250_000
 #: end the search.
 _WORST = 0.45
 _SURE_DIFFERENCE, _SURE = 0.15, 0.995
-#: Within a video, neighbouring runs whose difference is this close to the best look the same.
-_SAME_LOOK = 0.007
+#: Within a video, neighbouring runs whose distance is this close to the best look the same. Where
+#: that stretch is so long that it would say little about the time, only the closer ones do.
+_SAME_LOOK, _CLOSER_LOOK = 0.007, 0.002
+_LONG_US = 2_000_000
 
 
 class _Looked:
@@ -253,12 +255,9 @@ class Candidates:
 
     def _stretch(self, scene: Scene, row: int, probability: float) -> Scored:
         runs, distance = scene.runs, scene.distance
-        alike = distance <= distance[row] + _SAME_LOOK
-        start, stop = row, row + 1
-        while start > 0 and alike[start - 1]:
-            start -= 1
-        while stop < len(alike) and alike[stop]:
-            stop += 1
+        start, stop = _alike(distance, row, _SAME_LOOK)
+        if runs.edges_us[stop] - runs.edges_us[start] > _LONG_US:
+            start, stop = _alike(distance, row, _CLOSER_LOOK)
         return Scored(
             probability=probability,
             difference=float(scene.measured.robust[row]),
@@ -272,6 +271,14 @@ class Candidates:
             variant=self._variants[scene.hypothesis],
             hypothesis=scene.hypothesis,
         )
+
+
+def _alike(distance: Floats, row: int, within: float) -> tuple[int, int]:
+    """The runs around a row, first and one past the last, that are hardly farther than it."""
+    far = np.flatnonzero(distance > distance[row] + within)
+    place = int(far.searchsorted(row))
+    start = int(far[place - 1]) + 1 if place else 0
+    return start, int(far[place]) if place < len(far) else len(distance)
 
 
 def _start_us(runs: RunTable, distance: Floats, row: int, start: int) -> int:

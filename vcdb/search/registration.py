@@ -43,6 +43,9 @@ _LIKELY_SCALE, _LIKELY_SHIFT, _NOISE = 0.15, 0.3, 0.03
 _MOST_SCALE, _MOST_SHIFT = 0.12, 0.4
 #: What a single cell may leave over at most: several times the noise.
 _MOST_LEFT_OVER = 0.15
+#: What it counts to reach beyond the stored picture by a pitch: areas found in a picture are not
+#: exact, but no copy shows what is not there.
+_BEYOND = 0.1
 _FEWEST_CELLS = 20
 
 
@@ -52,10 +55,10 @@ def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) 
     ``stored``: (n, 77), brightness of the scene's runs in deviations, NaN where missing; ``first``
     is the row of the one that was found under ``start``. Cells of the result are whole ones.
     """
-    view = _look(picture, start._replace(tolerance=EDGE_TOLERANCE))
+    begun = view = _look(picture, start._replace(tolerance=EDGE_TOLERANCE))
     if not view.is_worth_a_step(stored[first]):
         return None
-    best = _fit(picture, view, stored, first, _FIRST_STEPS)
+    best = _fit(picture, view, stored, first, _FIRST_STEPS).held_back(start)
     tried = {first}
     for _ in range(_ROUNDS):
         view, before = best.view, best.residual
@@ -63,11 +66,12 @@ def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) 
             if row not in tried:
                 tried.add(row)
                 near = _look(picture, moved(view.where, change.tolist()))
-                other = _fit(picture, near, stored, row, _FURTHER_STEPS)
+                other = _fit(picture, near, stored, row, _FURTHER_STEPS).held_back(start)
                 best = min(best, other, key=attrgetter("residual"))
         if best.residual == before:
             break
-    return best.view.where if np.isfinite(best.residual) else None
+    worth = (1 - _WORTH_SHARE) * begun.left_over(stored).min()
+    return best.view.where if best.residual <= worth else None
 
 
 def moved(where: Geometry, change: Iterable[float]) -> Geometry:
@@ -118,19 +122,27 @@ class _View(NamedTuple):
         after = self._replace(here=self.here + self.slopes @ change)
         return after.step(stored)[1] <= (1 - _WORTH_SHARE) * before
 
+    def left_over(self, stored: Floats) -> Numbers:
+        """What each run (n, 77) leaves over where the geometry is right."""
+        return _left_over(self._apart(stored)[0])
+
     def likely(self, stored: Floats) -> list[tuple[int, Numbers]]:
         """Runs (n, 77) that may lie best over the query after a small change, and that change."""
+        residual, slopes = self._apart(stored)
+        inverse = np.linalg.solve(slopes.T @ slopes + np.diag(_HELD_BACK[2:]), slopes.T)
+        changes = np.clip(residual @ inverse.T, -_MOST, _MOST)
+        left_over = _left_over(residual - changes @ slopes.T)
+        return [(row, changes[row]) for row in _lowest(left_over)[:_RUNS_A_ROUND].tolist()]
+
+    def _apart(self, stored: Floats) -> tuple[Numbers, Numbers]:
+        """Each run (n, cells), at the best gain, less the query; and the slopes of those cells."""
         known = ~(np.isnan(self.here) | np.isnan(stored[0]))
         here, slopes = self.here[known], self.slopes[known]
         here, slopes = here - here.mean(), slopes - slopes.mean(axis=0)
         every = np.nan_to_num(stored[:, known].astype(np.float64))
         every -= every.mean(axis=1, keepdims=True)
         gain = every @ here / np.maximum((every * every).sum(axis=1), 1e-9)
-        residual = gain[:, None] * every - here
-        inverse = np.linalg.solve(slopes.T @ slopes + np.diag(_HELD_BACK[2:]), slopes.T)
-        changes = np.clip(residual @ inverse.T, -_MOST, _MOST)
-        left_over = _left_over(residual - changes @ slopes.T)
-        return [(row, changes[row]) for row in _lowest(left_over)[:_RUNS_A_ROUND].tolist()]
+        return gain[:, None] * every - here, slopes
 
 
 class _Fit(NamedTuple):
@@ -138,6 +150,10 @@ class _Fit(NamedTuple):
 
     view: _View
     residual: float
+
+    def held_back(self, start: Geometry) -> _Fit:
+        """The same, with more left over the farther it reaches beyond the stored picture."""
+        return self._replace(residual=self.residual + _BEYOND * _beyond(self.view.where, start))
 
 
 def _look(picture: PictureSums, where: Geometry) -> _View:
@@ -179,6 +195,26 @@ def _moved(edges: tuple[float, ...], scale: float, shift: float) -> tuple[float,
     middle = (edges[0] + edges[-1]) / 2
     factor = float(np.exp(scale))
     return tuple(middle + shift * pitch + factor * (edge - middle) for edge in edges)
+
+
+def _beyond(where: Geometry, start: Geometry) -> float:
+    """How far a query would reach beyond the stored picture, in pitches.
+
+    Seven pitches are the short side of the stored picture. A query shows that much of it or less,
+    and lies off its centre by no more than half of what was cut.
+    """
+    area = where.area
+    sides = area.right - area.left, area.bottom - area.top
+    centres = (area.left + area.right) / 2, (area.top + area.bottom) / 2
+    pitches = [edges[1] - edges[0] for edges in where[:2]]
+    begun = [edges[1] - edges[0] for edges in start[:2]]
+    short = int(begun[1] / sides[1] > begun[0] / sides[0])
+    cut = ROWS * pitches[short] / sides[short] - 1
+    beyond = max(0.0, -cut) * ROWS / 2
+    for edges, pitch, side, centre in zip(where[:2], pitches, sides, centres, strict=True):
+        off = abs((edges[0] + edges[-1]) / 2 - centre)
+        beyond += max(0.0, off - max(0.0, cut) / 2 * side) / pitch
+    return beyond
 
 
 def _weights(residual: Numbers) -> Numbers:
