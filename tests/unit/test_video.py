@@ -15,6 +15,7 @@ from vcdb.fingerprint.grid import GridPlan
 from vcdb.fingerprint.picture import image_grid
 from vcdb.media.clock import Clock
 from vcdb.media.frame import Frame
+from vcdb.media.moments import small_luma
 from vcdb.media.report import Report
 from vcdb.media.video import Part, displayed, grab_frame, open_video
 from vcdb.testing import Encoding, cut_off, damage, scene, shots, write_sound, write_video
@@ -167,6 +168,18 @@ def test_sampling_does_not_disturb_a_pass(clip: Path) -> None:
             if frame.index == 7:
                 assert len(list(reader.sample(6).pictures)) == 6
     assert times == pytest.approx([k / 25 for k in range(60)])
+
+
+def test_samples_are_frames_of_the_film_and_a_pass_begun_goes_on(clip: Path) -> None:
+    with open_video(clip) as reader:
+        samples = list(reader.sample(6).pictures)
+        passed = [small_luma(frame, 720) for frame in reader.frames()]
+        assert [len(one) for one in (samples, passed)] == [6, 60]
+        for picture in samples:
+            assert any(np.array_equal(picture, one) for one in passed)
+        # A place that needs earlier frames is still read as any other.
+        at_s = reader.frame_at(33 / 25)
+        assert np.array_equal(small_luma(at_s, 720), passed[33])
 
 
 @pytest.mark.parametrize("number", [0, 7, 10, 33, 59])

@@ -43,15 +43,18 @@ _SEEK_EARLIER_S = (0.0, 0.5, 2.0, 8.0)
 _DEFAULT_RATE = 25.0
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a video file; only local files are ever touched. Raises VideoOpenError."""
+def open_container(path: Path, *, quickly: bool = False) -> InputContainer:
+    """Open a video file; only local files are ever touched. Raises VideoOpenError.
+
+    FFmpeg decodes the first few frames to learn how far H.264 frames are out of order, which takes
+    as long as three key frames. ``quickly`` leaves that out; it will do for single key frames.
+    """
     _check_readable(path)
+    options = {"protocol_whitelist": "file"}
+    if quickly:
+        options["skip_frame"] = "all"
     try:
-        container = av.open(
-            str(path.absolute()),
-            metadata_errors="replace",
-            options={"protocol_whitelist": "file"},
-        )
+        container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
     except DecoderError as error:
         raise VideoOpenError(
             f"{path}: not a video, or its beginning is missing or damaged"

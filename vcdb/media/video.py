@@ -95,8 +95,10 @@ class VideoReader:
         self._exact = exact
         self._report = Report()
         self._first_pts: int | None = None
-        #: What is open for seeking, and the pass that was begun to learn of the first frame.
+        #: What is open for seeking, what for key frames alone, and the pass that was begun to
+        #: learn of the first frame.
         self._sought: low.Opened | None = None
+        self._keys: low.Opened | None = None
         self._begun: low.Opened | None = None
         container = low.open_container(self._path)
         try:
@@ -124,10 +126,10 @@ class VideoReader:
 
     def close(self) -> None:
         """Release the file."""
-        for opened in (self._sought, self._begun):
+        for opened in (self._sought, self._keys, self._begun):
             if opened is not None:
                 opened.container.close()
-        self._sought = self._begun = None
+        self._sought = self._keys = self._begun = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -173,7 +175,7 @@ class VideoReader:
 
         One part, the whole, where the file carries no presentation times or too few key frames.
         """
-        found = [self._seeker.key_packet_at(stamp) for stamp in self._stamps(count)[1:]]
+        found = [self._key_seeker.key_packet_at(stamp) for stamp in self._stamps(count)[1:]]
         stamps = {packet.pts for packet in found if packet is not None and packet.pts is not None}
         origin = self._origin_pts or 0
         cuts = sorted(pts for pts in stamps if pts > origin)
@@ -202,11 +204,8 @@ class VideoReader:
         """
         estimate = self.info.frames_estimate or 0
         count = min(count, max(_SAMPLE_AT_LEAST, estimate // _SAMPLE_EVERY_FRAMES))
-        if self._sampling == "all" and self._sought is None:
-            # So the pass that was begun can go on.
-            self._sought = self._open()
         stamps = self._stamps(2 * count)[1::2]
-        if not stamps or self._seeker.key_packet_at(stamps[-1]) is None:
+        if not stamps or self._key_seeker.key_packet_at(stamps[-1]) is None:
             pictures = self._sample_in_one_pass(count)
             return Samples(pictures, len(pictures))
         return Samples(self._key_pictures(spread(stamps)), count)
@@ -214,11 +213,11 @@ class VideoReader:
     def _key_pictures(self, stamps: Iterable[int]) -> Iterator[Luma]:
         seen: set[int | None] = set()
         for stamp in stamps:
-            packet = self._seeker.key_packet_at(stamp)
+            packet = self._key_seeker.key_packet_at(stamp)
             if packet is None or packet.pts in seen:
                 continue
             seen.add(packet.pts)
-            decoded = self._seeker.decode_alone(packet)
+            decoded = self._key_seeker.decode_alone(packet)
             if decoded is not None:
                 yield small_luma(self._frame(decoded, 0, 0.0), _SAMPLE_ROWS)
 
@@ -263,8 +262,8 @@ class VideoReader:
             raise DecodeError(f"{self._path}: no frame of it can be decoded")
         return last
 
-    def _open(self) -> low.Opened:
-        container = low.open_container(self._path)
+    def _open(self, *, quickly: bool = False) -> low.Opened:
+        container = low.open_container(self._path, quickly=quickly)
         stream = container.streams[self._stream_index]
         assert isinstance(stream, VideoStream)
         return self._prepared(container, stream)
@@ -279,6 +278,14 @@ class VideoReader:
         """The pass that was begun, for one use."""
         begun, self._begun = self._begun, None
         return begun
+
+    @property
+    def _key_seeker(self) -> Seeker:
+        """What is open for key frames alone; the pass that was begun is kept if it can go on."""
+        if self._sampling != "all":
+            return self._seeker
+        self._keys = self._keys or self._open(quickly=True)
+        return Seeker(self._keys)
 
     @property
     def _seeker(self) -> Seeker:
