@@ -27,6 +27,8 @@ Numbers = NDArray[np.float64]
 
 #: Steps towards the run that was found, and towards each other one that is tried.
 _FIRST_STEPS, _FURTHER_STEPS = 5, 3
+#: A run that leaves over so many times what the best does is not worth a further step.
+_HOPELESS = 1.3
 #: How often other runs are tried, from what was best so far, and how many of them each time.
 _ROUNDS, _RUNS_A_ROUND = 6, 2
 #: A change of scale or of shift (in pitches) this small moves no cell's mean.
@@ -58,7 +60,7 @@ def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) 
     begun = view = _look(picture, start._replace(tolerance=EDGE_TOLERANCE))
     if not view.is_worth_a_step(stored[first]):
         return None
-    best = _fit(picture, view, stored, first, _FIRST_STEPS).held_back(start)
+    best = _fit(picture, view, stored[first], _FIRST_STEPS)
     tried = {first}
     for _ in range(_ROUNDS):
         view, before = best.view, best.residual
@@ -66,7 +68,8 @@ def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) 
             if row not in tried:
                 tried.add(row)
                 near = _look(picture, moved(view.where, change.tolist()))
-                other = _fit(picture, near, stored, row, _FURTHER_STEPS).held_back(start)
+                hopeless = _HOPELESS * best.residual
+                other = _fit(picture, near, stored[row], _FURTHER_STEPS, hopeless)
                 best = min(best, other, key=attrgetter("residual"))
         if best.residual == before:
             break
@@ -151,10 +154,6 @@ class _Fit(NamedTuple):
     view: _View
     residual: float
 
-    def held_back(self, start: Geometry) -> _Fit:
-        """The same, with more left over the farther it reaches beyond the stored picture."""
-        return self._replace(residual=self.residual + _BEYOND * _beyond(self.view.where, start))
-
 
 def _look(picture: PictureSums, where: Geometry) -> _View:
     grids = picture.grids([where, *_around(where)])
@@ -176,18 +175,24 @@ def _around(where: Geometry) -> list[Geometry]:
     return [moved(where, (0.0, across, 0.0, down)) for across, down in shifts]
 
 
-def _fit(picture: PictureSums, view: _View, stored: Floats, row: int, steps: int) -> _Fit:
-    """Steps from a view towards one run, while they make it better."""
+def _fit(
+    picture: PictureSums, view: _View, stored: Floats, steps: int, hopeless: float = np.inf
+) -> _Fit:
+    """Steps from a view towards one run (77,), while they make it better.
+
+    It ends as well once more than ``hopeless`` is left over. Reaching beyond the stored picture
+    counts as left over.
+    """
     best = _Fit(view, np.inf)
     for _ in range(steps):
-        change, residual = view.step(stored[row])
+        change, residual = view.step(stored)
         if not residual < best.residual:
             break
         best = _Fit(view, residual)
-        if np.abs(change).max() < _STILL:
+        if residual > hopeless or np.abs(change).max() < _STILL:
             break
         view = _look(picture, moved(view.where, change.tolist()))
-    return best
+    return _Fit(best.view, best.residual + _BEYOND * _beyond(best.view.where))
 
 
 def _moved(edges: tuple[float, ...], scale: float, shift: float) -> tuple[float, ...]:
@@ -197,7 +202,7 @@ def _moved(edges: tuple[float, ...], scale: float, shift: float) -> tuple[float,
     return tuple(middle + shift * pitch + factor * (edge - middle) for edge in edges)
 
 
-def _beyond(where: Geometry, start: Geometry) -> float:
+def _beyond(where: Geometry) -> float:
     """How far a query would reach beyond the stored picture, in pitches.
 
     Seven pitches are the short side of the stored picture. A query shows that much of it or less,
@@ -206,12 +211,11 @@ def _beyond(where: Geometry, start: Geometry) -> float:
     area = where.area
     sides = area.right - area.left, area.bottom - area.top
     centres = (area.left + area.right) / 2, (area.top + area.bottom) / 2
-    pitches = [edges[1] - edges[0] for edges in where[:2]]
-    begun = [edges[1] - edges[0] for edges in start[:2]]
-    short = int(begun[1] / sides[1] > begun[0] / sides[0])
-    cut = ROWS * pitches[short] / sides[short] - 1
+    axes = where.x_edges, where.y_edges
+    pitches = [edges[1] - edges[0] for edges in axes]
+    cut = max(ROWS * pitch / side for pitch, side in zip(pitches, sides, strict=True)) - 1
     beyond = max(0.0, -cut) * ROWS / 2
-    for edges, pitch, side, centre in zip(where[:2], pitches, sides, centres, strict=True):
+    for edges, pitch, side, centre in zip(axes, pitches, sides, centres, strict=True):
         off = abs((edges[0] + edges[-1]) / 2 - centre)
         beyond += max(0.0, off - max(0.0, cut) / 2 * side) / pitch
     return beyond
