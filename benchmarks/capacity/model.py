@@ -73,9 +73,11 @@ def fit(rows: Sequence[Mapping[str, Any]]) -> Model:
     step, base = np.polyfit(size, [row["p50_ms"] for row in own], 1)
     power, factor = np.polyfit(size, np.log10([row["p99_ms"] for row in own]), 1)
     last = own[-1]
+    # Of a base that was put together in several sessions nobody knows what it took.
+    built = [row for row in own if row["build_s"] is not None][-1]
     return Model(
         bytes_per_frame=last["bytes_per_frame"],
-        build_s_per_frame=last["build_s"] / last["frames"],
+        build_s_per_frame=built["build_s"] / built["frames"],
         records_per_frame=last["records"] / last["frames"],
         p50_base_ms=float(base),
         # Noise of the measurement must not make larger bases faster.

@@ -38,6 +38,14 @@ def test_fit_gives_back_what_was_measured() -> None:
     assert model.fitted_to == 10**7
 
 
+def test_time_to_build_is_that_of_the_largest_base_that_has_one() -> None:
+    rows = measured()
+    for row in rows[-2:]:
+        row["build_s"] = None
+    assert fit(rows).build_s_per_frame == pytest.approx(1e-5)
+    assert fit(rows).fitted_to == 10**7
+
+
 def test_work_is_bounded() -> None:
     model = fit(measured())
     assert model.p99(1e15) == model.p99(1e16) == model.bound_ms < 100
