@@ -31,8 +31,9 @@ def test_the_same_frame_is_nearest_and_near() -> None:
         lambda p: p + np.array([12, 0, -12]),
         lambda p: p * 1.1,
         lambda p: 255 * (p / 255) ** 1.5,
+        lambda p: p.mean(axis=2, keepdims=True) * 0.5 + p * 0.5,
     ],
-    ids=["tone", "cast", "gain", "gamma"],
+    ids=["tone", "cast", "gain", "gamma", "saturation"],
 )
 def test_a_copy_s_tone_does_not_change_the_order(alter: object) -> None:
     for row, frame in enumerate(FRAMES):
@@ -79,6 +80,12 @@ def test_gamma_leaves_little_over() -> None:
     stored = levels_of(describe(grey))
     for row, frame in enumerate(grey):
         assert distances(asked(255 * (frame / 255) ** 1.5), stored)[row] < 0.1
+
+
+def test_saturation_leaves_little_over() -> None:
+    for row, frame in enumerate(FRAMES):
+        pale = frame.mean(axis=2, keepdims=True) * 0.5 + frame * 0.5
+        assert distances(asked(pale), STORED)[row] < 0.1
 
 
 def test_what_is_laid_over_a_picture_does_not_decide() -> None:

@@ -32,6 +32,8 @@ _FITS = 2
 _STRAIGHT = 0.5
 #: Colour and brightness are measured against contrast, but not against less than this (of 255).
 _FLOOR = 16.0
+#: A copy's saturation against the original's.
+_SATURATION = (0.4, 1.8)
 #: Grey copies are made by luma; this is what it adds to the mean of red, green and blue.
 _LUMA_OF_RED_GREEN, _LUMA_OF_BLUE_YELLOW = -0.144, -0.219
 
@@ -111,10 +113,13 @@ def _middle(left_over: Floats) -> Floats:
 
 
 def _of_colour(query: Values, stored: Values, stored_scale: Floats) -> Floats:
-    """Mean difference of both colours, apart from a cast, in deviations of the query."""
+    """Mean difference of both colours, but for cast and saturation, in the query's deviations."""
     total: Floats = np.zeros(len(stored_scale), np.float32)
     for ours, theirs in zip(query[1:], stored[1:], strict=True):
-        change = ours - theirs * stored_scale[:, None]
+        x, y = (part - row_means(part)[:, None] for part in (ours, theirs * stored_scale[:, None]))
+        product = row_means(x * y)
+        saturation = np.clip(product / np.maximum(row_means(y * y), 1e-9), *_SATURATION)
+        change = x - saturation[:, None] * y
         middle = np.sort(change, axis=1)[:, change.shape[1] // 2, None]
         total += row_means(np.abs(change - middle))
     return total
