@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vcdb.models import Answer, Match, Place, SecondLook, Video
+from vcdb.models import Answer, Match, Place, SecondLook, Verdict, Video
+from vcdb.search.copies import Film, are_copies
 from vcdb.search.verdict import Scored, judge
 from vcdb.store.base import Store
 
@@ -12,6 +13,8 @@ from vcdb.store.base import Store
 #: from the first one of its run: it may be one of theirs.
 _SAME_PLACE = 0.04
 _MOST_PLACES = 20
+#: Of films that share the shot so many are asked whether they are copies of one another.
+_MOST_COMPARED = 8
 _US = 1_000_000
 
 
@@ -30,10 +33,13 @@ def answer_of(
 ) -> Answer:
     """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
     judgement = judge(scored)
-    matches = [
-        match for stretches in judgement.films if (match := _match(stretches, store)) is not None
+    films = [
+        Film(video, stretches[0], stretches)
+        for stretches in judgement.films
+        if (video := store.video(stretches[0].video_id)) is not None
     ]
-    verdict = judgement.verdict if matches else "not_found"
+    matches = [_match(film, copies) for film, copies in _without_copies(films, store)]
+    verdict = _verdict(judgement.verdict, len(matches))
     return Answer(
         query=query,
         verdict=verdict,
@@ -48,12 +54,28 @@ def answer_of(
     )
 
 
-def _match(stretches: list[Scored], store: Store) -> Match | None:
-    """The match for one film, or None where it was removed in the meantime."""
-    best = stretches[0]
-    video = store.video(best.video_id)
-    if video is None:
-        return None
+def _verdict(judged: Verdict, films: int) -> Verdict:
+    """The verdict once copies count as one film, and what was removed meanwhile as none."""
+    if not films:
+        return "not_found"
+    return "found" if films == 1 else judged
+
+
+def _without_copies(films: Sequence[Film], store: Store) -> list[tuple[Film, list[int]]]:
+    """Each film once, the best of its copies, with the ids of the others."""
+    kept: list[tuple[Film, list[int]]] = []
+    for film in films[:_MOST_COMPARED]:
+        own = next((copies for one, copies in kept if are_copies(one, film, store)), None)
+        if own is None:
+            kept.append((film, []))
+        else:
+            own.append(film.video.video_id)
+    return kept + [(film, []) for film in films[_MOST_COMPARED:]]
+
+
+def _match(film: Film, copies: Sequence[int]) -> Match:
+    """The match for one film."""
+    video, best, stretches = film
     return Match(
         video_id=video.video_id,
         title=video.title,
@@ -66,6 +88,7 @@ def _match(stretches: list[Scored], store: Store) -> Match | None:
         variant=best.variant,
         tags=video.tags,
         places=tuple(_places(stretches, video)),
+        copies=tuple(copies),
     )
 
 
