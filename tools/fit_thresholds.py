@@ -47,6 +47,8 @@ TARGET = ROOT / "vcdb" / "search" / "verdict.json"
 CLAIM_RATE = 0.002
 #: Never claim below this: the search tries hypotheses that are not in the fit.
 LOWEST_CLAIM = 0.8
+#: From here on the film's own frame is worth a second look; what that says decides, not this.
+LOOK_FROM = 0.2
 FOLDS = 5
 FRAME_STEP = 60
 #: Of other films' runs every so many are compared; the nearest one is hardly farther.
@@ -216,6 +218,7 @@ def main() -> None:
         "weights": weights.round(5).tolist(),
         "bias": round(bias, 5),
         "claim_from": round(1 / (1 + float(np.exp(-threshold))), 5),
+        "look_from": LOOK_FROM,
         "provenance": {
             "fitted": datetime.now(UTC).date().isoformat(),
             "fingerprint_version": FINGERPRINT_VERSION,
