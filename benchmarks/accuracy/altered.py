@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,9 +69,9 @@ def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
             plain += flat
             for query in (*_altered(clip, shots), *_copied(corpus, clip)):
                 if corpus.film(clip) in left_out:
-                    outside.append(_ask(index, database, query, [], stills))
+                    outside.append(_ask(index, database, query, {}, stills))
                 else:
-                    same = [str(corpus.path(one)) for one in clips if _same(corpus, one, clip)]
+                    same = {str(corpus.path(one)): one for one in clips if _same(corpus, one, clip)}
                     inside.append(_ask(index, database, query, same, stills))
     return Altered(inside, outside, plain)
 
@@ -125,13 +125,16 @@ def _copied(corpus: Corpus, clip: str) -> Iterator[Query]:
 
 
 def _ask(
-    index: Index, database: Database, query: Query, same: Sequence[str], stills: Stills
+    index: Index, database: Database, query: Query, same: Mapping[str, str], stills: Stills
 ) -> Scored:
+    """``same``: the clips of the query's film by path."""
     answer = index.ask(database, query.picture)
     own = right_match(answer, [str(index.corpus.path(query.clip))])
-    match = own or right_match(answer, same)
+    match = own or right_match(answer, list(same))
     best = answer.matches[0] if answer.matches else None
-    right_time = is_right_time(own, query.at_s, 0.0) if own else None
+    # A twin stands for the clip where it is named as its copy; its time may be another.
+    true_s = index.corpus.time_in(query.clip, query.at_s, same[match.path]) if match else None
+    right_time = is_right_time(match, true_s, 0.0) if match and true_s is not None else None
     return Scored(
         group=query.alteration,
         clip=query.clip,
@@ -140,7 +143,8 @@ def _ask(
         right_film=match is not None,
         claimed=answer.verdict == "found",
         right_time=right_time,
-        right_picture=own and (right_time or stills.look_the_same(query.at_s, own.frame)),
+        right_picture=right_time
+        or (stills.look_the_same(query.at_s, own.frame) if own else right_time),
         similarity=best.similarity if best else None,
         variant=best.variant if best else None,
         took_ms=answer.took_ms,
