@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+README = RESULTS.parents[1] / "README.md"
 #: Where real clips lie when the checkout stands beside them.
 SHARED = Path(__file__).parents[2] / "shared"
 PACKAGES = ("numpy", "opencv-python-headless", "av", "lmdb", "zstandard")
@@ -77,6 +78,15 @@ def table(rows: Sequence[Row]) -> str:
     lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def put_into_readme(head: str, lines: Sequence[str]) -> None:
+    """Replace the rows of the README's table whose first line begins with ``head``."""
+    text = README.read_text(encoding="utf-8").split("\n")
+    first = next(k for k, line in enumerate(text) if line.startswith(head)) + 2
+    stop = next(k for k in range(first, len(text)) if not text[k].startswith("|"))
+    text[first:stop] = lines
+    README.write_text("\n".join(text), encoding="utf-8")
 
 
 def _cell(value: object) -> str:

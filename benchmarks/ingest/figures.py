@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS
+from benchmarks.common import RESULTS, put_into_readme
 
-_README = Path(__file__).parents[2] / "README.md"
 _HEAD = "| file | CPU per frame |"
 _NAMES = {
     "h264_1080p.mp4": "H.264 1080p",
@@ -51,11 +49,7 @@ def _ratio(ratio: float | None) -> str:
 def main() -> None:
     """Replace the rows of the README's table of indexing."""
     rows = json.loads((RESULTS / "ingest-files.json").read_text())["rows"]
-    text = _README.read_text(encoding="utf-8").split("\n")
-    first = next(k for k, line in enumerate(text) if line.startswith(_HEAD)) + 2
-    stop = next(k for k in range(first, len(text)) if not text[k].startswith("|"))
-    text[first:stop] = lines(rows)
-    _README.write_text("\n".join(text), encoding="utf-8")
+    put_into_readme(_HEAD, lines(rows))
     print("\n".join(lines(rows)))
 
 
