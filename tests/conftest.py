@@ -6,6 +6,11 @@ import os
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and none that fails because the machine has other work.
+settings.register_profile("vcdb", derandomize=True, deadline=None)
+settings.load_profile("vcdb")
 
 # As the command does, and before numpy is imported: on a busy machine threads of tiny matrix
 # products wait for each other so long that tests run into their time limit.
