@@ -44,12 +44,11 @@ def _assumptions(machine: Machine) -> list[str]:
         "bytes and records of a frame, and the time to store one, stay as in the largest base "
         "measured; storing is spread over the cores, decoding is not counted",
         f"keys ({KEY_BYTES} of the {POSTING_BYTES} bytes of a posting) stay in memory for p50 and "
-        "p99; ssd_p50 reads two pages for each of the first eight probes and three chunks of runs, "
-        f"{machine.read_ms} ms each, one after the other",
+        "p99; ssd_p50 reads the pages of a piece for each of the first eight probes and three "
+        f"chunks of runs, {machine.read_ms} ms each, one after the other",
         "p50 grows with the logarithm of the frames, p99 as a power of them until the bound on the "
         "records that a query looks at; of several machines the slowest answer counts, taken as "
         "the square root of their number times slower",
         "films are spread over machines, every one is asked, network "
-        f"{machine.network_ms} ms; open_s: fetching segments reads all postings once, at "
-        f"{machine.read_bytes_per_s / 1e9:g} GB/s",
+        f"{machine.network_ms} ms; open_s: the directory of the postings, a page a read",
     ]

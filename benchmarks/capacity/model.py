@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vcdb.store.segments import BLOCK, PIECE
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -21,9 +23,8 @@ class Machine:
     disk_bytes: float = 8e12
     memory_bytes: float = 128e9
     cores: int = 16
-    #: One random read of an SSD, and reading on.
+    #: One random read of an SSD.
     read_ms: float = 0.1
-    read_bytes_per_s: float = 2e9
     #: A question to another machine and its answer.
     network_ms: float = 0.5
 
@@ -57,11 +58,12 @@ class Model:
 
 #: Records that a scan looks at in at most so many steps of a query, and what one of them costs.
 _BOUND_RECORDS, _RECORD_MS = 4 * 20_000, 1e-4
-#: Bytes of a posting, and of these of its key.
+#: Bytes of a posting, and of these of its key; what opening reads of it, and a page.
 POSTING_BYTES, KEY_BYTES = 18, 4
-#: Random reads of a lookup that is not cached: a page of keys and a page of values for each of the
-#: first probes, a chunk of runs for each block looked at.
-_READS = 2 * 8 + 3
+DIRECTORY_BYTES, PAGE_BYTES = 4 / BLOCK, 4096
+#: Random reads of a lookup that is not cached: the pages of a piece of keys and of one of values
+#: for each of the first probes, a chunk of runs for each block looked at.
+_READS = 8 * -(-PIECE * POSTING_BYTES // PAGE_BYTES) + 3
 
 
 def fit(rows: Sequence[Mapping[str, Any]]) -> Model:
@@ -108,6 +110,7 @@ def _machines(model: Model, machine: Machine, frames: float) -> int:
 def _row(model: Model, machine: Machine, frames: float, machines: int) -> dict[str, Any]:
     share = frames / machines
     postings_bytes = share * model.records_per_frame * POSTING_BYTES
+    directory_pages = share * model.records_per_frame * DIRECTORY_BYTES / PAGE_BYTES
     network_ms = machine.network_ms if machines > 1 else 0.0
     return {
         "frames": frames,
@@ -121,5 +124,5 @@ def _row(model: Model, machine: Machine, frames: float, machines: int) -> dict[s
         # The slowest of many answers that are awaited: each must be within its rarer tail.
         "p99_ms": round(min(model.bound_ms, model.p99(share) * machines**0.5) + network_ms, 2),
         "ssd_p50_ms": round(model.p50(share) + _READS * machine.read_ms + network_ms, 2),
-        "open_s": round(postings_bytes / machine.read_bytes_per_s, 1),
+        "open_s": round(directory_pages * machine.read_ms / 1000, 1),
     }

@@ -78,7 +78,7 @@ def _candidates(
 ) -> NDArray[np.int64]:
     """How many records the probes of each query return."""
     postings = [postings_of(number + 1, table) for number, table in enumerate(tables)]
-    segment = segments.view(segments.segment_of(in_order(np.concatenate(postings))))
+    segment = segments.held(list(segments.pieces([in_order(np.concatenate(postings))])))
     every = concatenate([table.descriptors for table in tables])
     chosen = rng.choice(np.flatnonzero(~every.is_plain), _QUERIES)
     asked = films.copies(levels_of(every.take(chosen)), rng)

@@ -25,6 +25,7 @@ from vcdb.store import filesystem, lmdb_env, segments
 from vcdb.store.base import Ranges
 from vcdb.store.codec import POSTING, unpack_place
 from vcdb.store.lmdb_store import LmdbStore
+from vcdb.store.posting_shelf import NewSegment
 
 
 @pytest.fixture
@@ -125,14 +126,128 @@ def test_damage_inside_is_found_by_check(folder: Path) -> None:
         assert any("cannot be read" in finding.problem for finding in store.check())
 
 
+Entries = dict[str, dict[bytes, bytes]]
+
+
+def change_entries(folder: Path, change: Callable[[Entries], None]) -> None:
+    """Have ``change`` work on all entries of segments and pieces."""
+    with lmdb.open(str(folder / "data.mdb"), subdir=False, max_dbs=8) as env:
+        databases = {
+            name: env.open_db(name.encode(), create=False) for name in ("segments", "pieces")
+        }
+        with env.begin(write=True) as txn:
+            entries = {name: dict(txn.cursor(db=one)) for name, one in databases.items()}
+            change(entries)
+            for name, one in databases.items():
+                txn.drop(one, delete=False)
+                for key, data in entries[name].items():
+                    txn.put(key, data, db=one)
+
+
 def change_segment(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Replace the only segment's postings by what ``change`` makes of them."""
-    with lmdb.open(str(folder / "data.mdb"), subdir=False, max_dbs=8) as env:
-        database = env.open_db(b"segments", create=False)
-        with env.begin(write=True) as txn, txn.cursor(db=database) as cursor:
-            ((key, data),) = list(cursor)
-            postings = segments.view(data).postings(slice(None))
-            txn.put(key, segments.segment_of(change(postings)), db=database)
+
+    def work(entries: Entries) -> None:
+        keys, values = entries["pieces"].values()
+        postings = segments.held([segments.Piece(keys, values)]).postings(0, len(keys) // 4)
+        new = NewSegment(0)
+        entries["pieces"] = dict(new.entries([change(postings)]))
+        entries["segments"] = {new.key: new.directory}
+
+    change_entries(folder, work)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A base of four pieces, in fewer segments."""
+    with LmdbStore(tmp_path / "large", create=True) as store:
+        for seed in range(4):
+            store.add(make_video(seed, 2000))
+    return tmp_path / "large"
+
+
+def all_keys(store: LmdbStore) -> Ranges:
+    keys = np.unique(np.concatenate([one["key"] for one in store.all_postings()]))
+    low = np.zeros(len(keys), np.uint8)
+    return Ranges(keys, low, low + 255)
+
+
+def test_base_of_several_pieces_is_merged_compacted_and_freed(large: Path) -> None:
+    with LmdbStore(large) as store:
+        before = store.scan(all_keys(store)).postings
+        assert len(before) > 3 * segments.PIECE
+        assert list(store.check()) == []
+    with LmdbStore(large) as store:
+        store.remove([2])
+        kept = before[unpack_place(before["place"]).video_id != 2]
+        np.testing.assert_array_equal(store.scan(all_keys(store)).postings, kept)
+        # Merged with the next ones, and what was removed is left out.
+        for seed in range(9, 12):
+            store.add(make_video(seed, 2000))
+        assert list(store.check()) == []
+    with LmdbStore(large) as store:
+        asked = all_keys(store)
+        found = store.scan(asked).postings
+        store.compact()
+        np.testing.assert_array_equal(store.scan(asked).postings, found)
+        assert list(store.check()) == []
+
+
+def lost(entries: Entries) -> None:
+    del entries["pieces"][(0).to_bytes(8) + (1).to_bytes(4) + b"\1"]
+
+
+def cut_short(entries: Entries) -> None:
+    key = (0).to_bytes(8) + (1).to_bytes(4) + b"\0"
+    entries["pieces"][key] = entries["pieces"][key][:-4]
+
+
+@pytest.mark.parametrize(("damage", "what"), [(lost, "missing"), (cut_short, "cut off")])
+def test_damaged_pieces_are_found(
+    large: Path, damage: Callable[[Entries], None], what: str
+) -> None:
+    with LmdbStore(large) as store:
+        store.compact()
+        asked = all_keys(store)
+    (large / "current").unlink()
+    (large / "data-1.mdb").replace(large / "data.mdb")
+    change_entries(large, damage)
+    with LmdbStore(large) as store:
+        with pytest.raises(CorruptStoreError, match=f"piece 1 of segment 0 .*{what}"):
+            store.scan(asked)
+        findings = list(store.check())
+    assert sum(one.where == "postings" and what in one.problem for one in findings) == 1
+    assert any("cannot be searched" in one.problem for one in findings)
+
+
+def test_directory_that_is_cut_off_is_refused(folder: Path) -> None:
+    def shorten(entries: Entries) -> None:
+        entries["segments"] = {key: data[:-4] for key, data in entries["segments"].items()}
+
+    change_entries(folder, shorten)
+    with LmdbStore(folder) as store, pytest.raises(CorruptStoreError, match="cut off"):
+        store.scan(Ranges(*np.zeros((3, 1), np.uint8)))
+
+
+def test_check_finds_pieces_that_no_segment_has(folder: Path) -> None:
+    def add(entries: Entries) -> None:
+        entries["pieces"][(7).to_bytes(8) + (0).to_bytes(4) + b"\0"] = b"1234"
+
+    change_entries(folder, add)
+    with LmdbStore(folder) as store:
+        assert [one.problem for one in store.check()] == [
+            "1 more pieces are stored than segments have"
+        ]
+
+
+def test_check_finds_a_directory_that_is_wrong(folder: Path) -> None:
+    def change(entries: Entries) -> None:
+        ((key, data),) = entries["segments"].items()
+        entries["segments"] = {key: data[:8] + b"\0\0\0\0" + data[12:]}
+
+    change_entries(folder, change)
+    with LmdbStore(folder) as store:
+        assert any("directory" in one.problem for one in store.check())
 
 
 def test_check_finds_a_lost_posting_and_wrong_sums(folder: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -23,7 +26,24 @@ def some_postings(count: int, seed: int, keys: int = 40) -> np.ndarray:
 
 
 def view(postings: np.ndarray) -> segments.Segment:
-    return segments.view(segments.segment_of(postings))
+    return segments.held(list(segments.pieces([postings])))
+
+
+def counting(postings: np.ndarray) -> tuple[segments.Segment, list[int], list[int]]:
+    """A segment, and which pieces of it were fetched: of keys and of values."""
+    whole = view(postings)
+    keys: list[int] = []
+    values: list[int] = []
+
+    def keys_of(piece: int) -> np.ndarray:
+        keys.append(piece)
+        return whole.keys_of(piece)
+
+    def values_of(piece: int) -> np.ndarray:
+        values.append(piece)
+        return whole.values_of(piece)
+
+    return replace(whole, keys_of=keys_of, values_of=values_of), keys, values
 
 
 def every(keys: np.ndarray, low_min: int = 0, low_max: int = 255) -> Ranges:
@@ -32,13 +52,62 @@ def every(keys: np.ndarray, low_min: int = 0, low_max: int = 255) -> Ranges:
     return Ranges(keys, low[0], low[1])
 
 
-def test_segment_comes_back_as_it_was() -> None:
-    postings = some_postings(500, 1)
-    data = segments.segment_of(postings)
-    assert segments.size_of(data) == 500
-    np.testing.assert_array_equal(segments.view(data).postings(slice(None)), postings)
-    with pytest.raises(CorruptStoreError, match="cut off"):
-        segments.view(data[:-1])
+@pytest.mark.parametrize("count", [0, 1, 500, segments.PIECE, 3 * segments.PIECE + 1])
+def test_segment_comes_back_as_it_was(count: int) -> None:
+    postings = some_postings(count, 1)
+    segment = view(postings)
+    assert segment.count == count
+    np.testing.assert_array_equal(segment.postings(0, count), postings)
+    np.testing.assert_array_equal(segment.postings(count // 3, count), postings[count // 3 :])
+
+
+def test_pieces_do_not_depend_on_the_parts_they_come_in() -> None:
+    postings = some_postings(3 * segments.PIECE + 100, 1)
+    edges = [0, 7, segments.PIECE, segments.PIECE, 2 * segments.PIECE + 50, len(postings)]
+    parts = [postings[first:last] for first, last in pairwise(edges)]
+    pieces = list(segments.pieces(parts))
+    assert pieces == list(segments.pieces([postings]))
+    assert [len(piece.keys) // 4 for piece in pieces] == [segments.PIECE] * 3 + [100]
+
+
+def test_pieces_that_are_cut_off_are_refused() -> None:
+    (piece,) = segments.pieces([some_postings(5, 1)])
+    for read, data in ((segments.keys_in, piece.keys), (segments.values_in, piece.values)):
+        with pytest.raises(CorruptStoreError, match="cut off"):
+            read(data[:-1])
+
+
+def test_equal_keys_run_over_the_end_of_pieces() -> None:
+    """From a row within the first piece to one within the third, and at a block's very edges."""
+    postings = np.zeros(4 * segments.PIECE, POSTING)
+    edges = [0, segments.BLOCK, segments.PIECE - 1, 2 * segments.PIECE + 5, 3 * segments.PIECE]
+    for key, (first, last) in enumerate(pairwise([*edges, len(postings)])):
+        postings["key"][first:last] = 10 * key + 10
+    postings["place"] = np.arange(len(postings))
+    segment = view(postings)
+    for key in range(10, 60, 10):
+        found = segments.scan([segment], every(np.array([key - 1, key, key + 1])))
+        wanted = postings[postings["key"] == key]
+        np.testing.assert_array_equal(found.postings, wanted)
+        assert set(found.probe.tolist()) == {1}
+    found = segments.scan([segment], every(np.arange(100)))
+    np.testing.assert_array_equal(found.postings, postings)
+
+
+def test_scan_fetches_only_the_pieces_it_needs() -> None:
+    postings = np.zeros(50 * segments.PIECE, POSTING)
+    postings["key"] = np.arange(len(postings)) * 2
+    segment, keys, values = counting(postings)
+    there = postings["key"][[3 * segments.PIECE + 100, 40 * segments.PIECE + 1000]]
+    found = segments.scan([segment], every(np.append(there, there + 1)))
+    assert found.postings["key"].tolist() == there.tolist()
+    assert set(keys) == set(values) == {3, 40}
+    keys.clear()
+    values.clear()
+    # What is not there costs a piece of keys at most, and none of values.
+    assert not len(segments.scan([segment], every(there + 1)).postings)
+    assert set(keys) == {3, 40}
+    assert values == []
 
 
 @pytest.mark.parametrize("low", [(0, 255), (17, 200), (99, 99)])
@@ -101,6 +170,21 @@ def test_merging_leaves_out_removed_videos_and_keeps_the_order() -> None:
     kept = together[~np.isin(unpack_place(together["place"]).video_id, gone)]
     assert len(merged) > 3
     np.testing.assert_array_equal(np.concatenate(merged), kept)
+
+
+def test_merging_has_few_records_in_memory_at_once() -> None:
+    rng = np.random.default_rng(1)
+    parts = [np.zeros(count, POSTING) for count in (9 * segments.PIECE, 2000, 700)]
+    for number, part in enumerate(parts):
+        part["key"] = np.sort(rng.integers(1 << 28, size=len(part)))
+        part["place"] = number << 24
+    every_segment = [view(part) for part in parts]
+    merged = list(segments.merged(every_segment, np.empty(0, np.uint32), most=4000))
+    assert max(map(len, merged)) <= 4000
+    np.testing.assert_array_equal(np.concatenate(merged), in_order(np.concatenate(parts)))
+    whole = list(segments.all_of(every_segment[0], 4000))
+    assert max(map(len, whole)) == 4000
+    np.testing.assert_array_equal(np.concatenate(whole), parts[0])
 
 
 def test_many_single_adds_make_few_segments_and_little_work() -> None:

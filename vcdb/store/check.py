@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.errors import CorruptStoreError
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
 from vcdb.store.base import Ranges
 from vcdb.store.codec import unpack_place
-from vcdb.store.segments import Segment, scan
+from vcdb.store.segments import BLOCK, PIECE, Segment, scan
 
 _TIME_TOLERANCE_US = 1
 
@@ -37,10 +38,23 @@ def check_entry(video: Video, runs: RunTable) -> Iterator[Finding]:
 
 
 def check_segments(segments: Sequence[Segment]) -> Iterator[Finding]:
-    """Findings where a segment is not in order: a search would pass over some of it."""
+    """Findings where a segment is damaged or out of order: a search would pass over some of it."""
     for number, segment in enumerate(segments):
-        if (np.diff(segment.keys.astype(np.int64)) < 0).any():
-            yield Finding("postings", f"segment {number} is not in the order of its keys")
+        last = 0
+        for piece in range(-(-segment.count // PIECE)):
+            try:
+                keys, _ = segment.keys_of(piece), segment.values_of(piece)
+            except CorruptStoreError as error:
+                yield Finding("postings", str(error))
+                continue
+            where = f"piece {piece} of segment {number}"
+            if keys[0] < last or (keys[1:] < keys[:-1]).any():
+                yield Finding("postings", f"{where} is not in the order of its keys")
+            first_block = piece * (PIECE // BLOCK)
+            fences = segment.fences[first_block : first_block + PIECE // BLOCK]
+            if not np.array_equal(fences, keys[::BLOCK]):
+                yield Finding("postings", f"{where} has other keys than the directory says")
+            last = keys[-1]
 
 
 def check_postings(
@@ -49,11 +63,15 @@ def check_postings(
     """Findings where a search of the segments would not return a video's postings."""
     keys = np.unique(wanted["key"].astype(np.uint32))
     every = Ranges(keys, np.zeros(len(keys), np.uint8), np.full(len(keys), 255, np.uint8))
-    found = scan(segments, every).postings
+    where = f"video {video.video_id} ({video.title})"
+    try:
+        found = scan(segments, every).postings
+    except CorruptStoreError as error:
+        yield Finding(where, f"its postings cannot be searched: {error}")
+        return
     found = found[unpack_place(found["place"]).video_id == video.video_id]
     missing = len(np.setdiff1d(_bytes(wanted), _bytes(found), assume_unique=True))
     if missing:
-        where = f"video {video.video_id} ({video.title})"
         yield Finding(where, f"{missing} of its {len(wanted)} postings are missing")
 
 

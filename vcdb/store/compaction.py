@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.store import segments
+from vcdb.store.posting_shelf import SHELF_DATABASES, NewSegment
+from vcdb.store.segments import Segment, merged
 
 #: Written in one transaction, so that what it holds in memory stays bounded.
 _BATCH_BYTES = 64 << 20
-_NUMBER_BYTES = 8
 
 
-def copy(snapshot: Any, sources: Mapping[str, Any], fresh: Any, gone: NDArray[np.uint32]) -> None:
+def copy(snapshot: Any, sources: Mapping[str, Any], fresh: Any) -> None:
     """Copy the databases of ``sources`` by name into ``fresh``, an empty LMDB environment.
 
-    ``snapshot`` is a transaction with buffers; postings of videos that are ``gone`` are left out.
+    ``snapshot`` is a transaction with buffers.
     """
-    every = [segments.view(data) for _, data in snapshot.cursor(db=sources["segments"])]
     for name, source in sources.items():
-        target = fresh.open_db(name.encode())
-        if name == "gone":
-            continue
-        if name == "segments":
-            merged = segments.merged(every, gone)
-            _append(fresh, target, _numbered(merged))
-        else:
-            _append(fresh, target, iter(snapshot.cursor(db=source)))
+        _append(fresh, fresh.open_db(name.encode()), iter(snapshot.cursor(db=source)))
 
 
-def _numbered(parts: Iterator[NDArray[np.void]]) -> Iterator[tuple[bytes, bytes]]:
-    for number, postings in enumerate(parts):
-        yield number.to_bytes(_NUMBER_BYTES), segments.segment_of(postings)
+def copy_postings(every: Sequence[Segment], gone: NDArray[np.uint32], fresh: Any) -> None:
+    """Merge segments into the only one of ``fresh``, without postings of videos that are gone."""
+    directories, pieces, _ = (fresh.open_db(name.encode()) for name in SHELF_DATABASES)
+    new = NewSegment(0)
+    _append(fresh, pieces, new.entries(merged(every, gone)))
+    if new.count:
+        _append(fresh, directories, iter([(new.key, new.directory)]))
 
 
 def _append(fresh: Any, target: Any, items: Iterator[tuple[Any, Any]]) -> None:

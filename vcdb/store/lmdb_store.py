@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgpack
 import numpy as np
@@ -32,28 +32,19 @@ from vcdb.store.codec import (
     encode_block,
     encode_chunk,
     encode_video,
-    in_order,
     postings_of,
-    unpack_place,
 )
 from vcdb.store.lmdb_env import Environment
+from vcdb.store.posting_shelf import SHELF_DATABASES, PostingShelf
 
 _ID_BYTES = 4
-_NUMBER_BYTES = 8
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
-#: Named databases; those after the first are copied as they are when the base is compacted.
-_NAMES = ("segments", "meta", "videos", "paths", "contents", "runs", "attachments", "gone")
+#: Named databases beside those of the postings; copied as they are when the base is compacted.
+_COPIED = ("meta", "videos", "paths", "contents", "runs", "attachments")
 #: When as much of a file as this is free, for each byte that is used, closing the base compacts it;
 #: not below so many bytes, which nobody would miss.
 _FREE_SHARE = 0.6
 _WORTH_BYTES = 16 << 20
-
-
-class _Searched(NamedTuple):
-    """What a search reads of a snapshot; to be used within a transaction of that snapshot."""
-
-    segments: list[segments.Segment]
-    gone: NDArray[np.uint32]
 
 
 class LmdbStore:
@@ -65,9 +56,12 @@ class LmdbStore:
         Raises BaseNotFoundError, FormatVersionError, CorruptStoreError, StoreLockedError.
         """
         self._creates = create
-        self._latest: tuple[tuple[int, int], _Searched] | None = None
         self._env = Environment(
-            Path(folder), len(_NAMES), self._open_databases, create=create, map_bytes=map_bytes
+            Path(folder),
+            len(_COPIED) + len(SHELF_DATABASES),
+            self._open_databases,
+            create=create,
+            map_bytes=map_bytes,
         )
 
     def _open_databases(self, env: Environment) -> None:
@@ -78,8 +72,7 @@ class LmdbStore:
         self._contents = env.database("contents")
         self._runs = env.database("runs")
         self._attachments = env.database("attachments")
-        self._segments = env.database("segments")
-        self._gone = env.database("gone")
+        self._shelf = PostingShelf(env)
 
     def _refuse_other_versions(self, env: Environment) -> None:
         folder = env.folder
@@ -138,7 +131,7 @@ class LmdbStore:
             txn.put(_run_key(video_id, number * CHUNK_RUNS), chunk, db=self._runs)
         for name, data in new.attachments.items():
             txn.put(_attachment_key(video_id, name), data, db=self._attachments)
-        self._add_segment(txn, postings_of(video_id, new.runs))
+        self._shelf.add(txn, postings_of(video_id, new.runs))
         self._count(txn, video, 1)
         return video
 
@@ -174,56 +167,13 @@ class LmdbStore:
         if video is None:
             raise KeyError(video_id)
         postings = postings_of(video_id, self._all_runs(txn, video))
-        if len(postings):
-            txn.put(_id_key(video_id), _count_bytes(len(postings)), db=self._gone)
+        self._shelf.remove(txn, video_id, len(postings))
         for start in range(0, video.records, CHUNK_RUNS):
             txn.delete(_run_key(video_id, start), db=self._runs)
         for name in self._attachment_names(txn, video_id):
             txn.delete(_attachment_key(video_id, name), db=self._attachments)
         self._drop_entry(txn, video)
         self._count(txn, video, -1)
-
-    def _add_segment(self, txn: Any, postings: NDArray[np.void]) -> None:
-        """Add postings as a segment, together with those that it is time to merge."""
-        if not len(postings):
-            return
-        with txn.cursor(db=self._segments) as cursor:
-            there = [(bytes(key), segments.size_of(data)) for key, data in cursor]
-        number = int.from_bytes(there[-1][0]) + 1 if there else 0
-        chosen = segments.due([size for _, size in there], len(postings))
-        if chosen:
-            keys = [there[one][0] for one in chosen]
-            old = [segments.view(txn.get(key, db=self._segments)) for key in keys]
-            postings = np.concatenate([*(one.postings(slice(None)) for one in old), postings])
-            postings = in_order(self._without_gone(txn, postings))
-            for key in keys:
-                txn.delete(key, db=self._segments)
-        txn.put(number.to_bytes(_NUMBER_BYTES), segments.segment_of(postings), db=self._segments)
-
-    def _without_gone(self, txn: Any, postings: NDArray[np.void]) -> NDArray[np.void]:
-        """Postings of videos that are there; those of others are forgotten with this."""
-        gone = self._gone_ids(txn)
-        kept = segments.without(postings, gone)
-        if len(kept) == len(postings):
-            return kept
-        ids, counts = np.unique(unpack_place(postings["place"]).video_id, return_counts=True)
-        here = np.isin(ids, gone)
-        for video_id, count in zip(ids[here].tolist(), counts[here].tolist(), strict=True):
-            key = _id_key(video_id)
-            left = int.from_bytes(txn.get(key, db=self._gone)) - count
-            if left:
-                txn.put(key, _count_bytes(left), db=self._gone)
-            else:
-                txn.delete(key, db=self._gone)
-        return kept
-
-    def _gone_ids(self, txn: Any) -> NDArray[np.uint32]:
-        """Numbers of the removed videos of which there are still postings."""
-        if not txn.stat(self._gone)["entries"]:
-            return np.empty(0, np.uint32)
-        with txn.cursor(db=self._gone) as cursor:
-            keys = b"".join(bytes(key) for key in cursor.iternext(values=False))
-        return np.frombuffer(keys, ">u4").astype(np.uint32)
 
     def _put_entry(self, txn: Any, video: Video) -> None:
         key = _id_key(video.video_id)
@@ -286,28 +236,16 @@ class LmdbStore:
     def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
         """See Store."""
         with self._env.reading() as txn:
-            every, gone = self._searched(txn)
+            every, gone = self._shelf.searched(txn)
             return segments.scanned_without(segments.scan(every, ranges, most), gone)
-
-    def _searched(self, txn: Any) -> _Searched:
-        """The segments as of a snapshot, and the removed videos that they still have.
-
-        Fetching a value makes py-lmdb touch every page of it, so they are fetched once, and found
-        again while nobody has written: the same snapshot lies at the same place in the same map.
-        """
-        snapshot, latest = (self._env.maps, txn.id()), self._latest
-        if latest is None or latest[0] != snapshot:
-            with txn.cursor(db=self._segments) as cursor:
-                every = [segments.view(data) for data in cursor.iternext(keys=False)]
-            self._latest = latest = snapshot, _Searched(every, self._gone_ids(txn))
-        return latest[1]
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""
-        with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
-            for data in cursor.iternext(keys=False):
-                postings = segments.view(data).postings(slice(None))
-                yield segments.without(postings, self._gone_ids(txn))
+        with self._env.reading() as txn:
+            gone = self._shelf.gone_ids(txn)
+            for one in self._shelf.all_segments(txn):
+                for postings in segments.all_of(one):
+                    yield segments.without(postings, gone)
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
@@ -407,8 +345,8 @@ class LmdbStore:
         """See Store. Reads everything once; memory for one video at a time."""
         from vcdb.store.check import check_entry, check_postings, check_segments
 
-        with self._env.reading() as txn, txn.cursor(db=self._segments) as cursor:
-            every = [segments.view(data) for data in cursor.iternext(keys=False)]
+        with self._env.reading() as txn:
+            every = self._shelf.all_segments(txn)
             yield from check_segments(every)
             expected, postings = _NO_TOTALS, 0
             for key, value in txn.cursor(db=self._videos):
@@ -424,12 +362,13 @@ class LmdbStore:
                 postings += len(wanted)
                 yield from check_postings(video, wanted, every)
                 expected = _plus(expected, video)
-            for _, count in txn.cursor(db=self._gone):
-                postings += int.from_bytes(count)
+            postings += self._shelf.gone_postings(txn)
             yield from self._check_sums(txn, expected)
-            present = sum(len(one.keys) for one in every)
+            present = sum(one.count for one in every)
             if present != postings:
                 yield Finding("postings", f"{present} are stored, {postings} belong to videos")
+            if stray := self._shelf.stray_entries(txn):
+                yield Finding("postings", f"{stray} more pieces are stored than segments have")
 
     def _check_names(self, txn: Any, video: Video) -> Iterator[Finding]:
         where, key = f"video {video.video_id} ({video.title})", _id_key(video.video_id)
@@ -447,11 +386,12 @@ class LmdbStore:
 
     def compact(self) -> None:
         """See Store. Writes the base anew beside the old file, which it then replaces."""
-        from vcdb.store.compaction import copy
+        from vcdb.store.compaction import copy, copy_postings
 
         def work(snapshot: Any, fresh: Any) -> None:
-            sources = {name: getattr(self, f"_{name}") for name in _NAMES}
-            copy(snapshot, sources, fresh, self._gone_ids(snapshot))
+            sources = {name: getattr(self, f"_{name}") for name in _COPIED}
+            copy(snapshot, sources, fresh)
+            copy_postings(self._shelf.all_segments(snapshot), self._shelf.gone_ids(snapshot), fresh)
 
         self._env.replace(work)
 
@@ -487,10 +427,6 @@ def _plus(totals: Totals, video: Video) -> Totals:
 
 def _id_key(video_id: int) -> bytes:
     return video_id.to_bytes(_ID_BYTES)
-
-
-def _count_bytes(count: int) -> bytes:
-    return count.to_bytes(_ID_BYTES)
 
 
 def _attachment_key(video_id: int, name: str) -> bytes:

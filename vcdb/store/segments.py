@@ -2,14 +2,19 @@
 
 After O'Neil, Cheng, Gawlick, O'Neil: "The log-structured merge-tree" (1996). A segment is never
 changed: what is added becomes a small one, and small ones are merged before they are many, each
-record a few times in its life. Keys lie apart from the rest, so a search of many keys is one
-bisection over a dense array, and how many records it will return is known before one is read.
+record a few times in its life.
+
+A segment lies in pieces, keys apart from the rest, and a search fetches only the pieces it needs.
+Which those are is told by one key of each block, the segment's *fences*: few enough to be read
+whole. The blocks that a search ends up in are bisected in one go, and how many records it will
+return is known before one is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,28 +40,68 @@ _LOW_IN_VALUE = LOW_BITS - _LOW_IN_KEY
 #: Where the run is, 48 bits, and the sketch. As mere bytes values are put together many times
 #: faster.
 VALUE = np.dtype([("place", "<u4"), ("place_high", "<u2"), ("sketch", "<u8")])
+RAW = np.dtype((np.void, VALUE.itemsize))
 _HIGH_BITS = 16 - _LOW_IN_VALUE
-_RAW = np.dtype((np.void, VALUE.itemsize))
-_RECORD_BYTES = _KEY.itemsize + VALUE.itemsize
+#: Postings of a piece: LMDB puts 16 bytes before a large value, and so many keys fill 2 pages of
+#: 4 KiB to the last byte, and so many values 7 to the last 40.
+PIECE = 2044
+#: Postings of which one is told by the directory; a search reads one such block for each bound.
+#: A piece has so many whole.
+BLOCK = 292
 #: A segment is merged with all smaller ones unless it is so many times larger than they together.
 _MUCH_LARGER = 2
 #: Merging so many records takes a second; what is larger is merged by compaction only.
 MOST_MERGED = 2_000_000
-#: Records of one segment that compaction writes, so that its memory stays bounded.
-MOST_IN_SEGMENT = 1 << 24
-_BIN_BITS = 16
-_BINS = 1 << _BIN_BITS
+#: Records that compaction and whole passes have in memory at once.
+MOST_AT_ONCE = 1 << 20
 
 
-class Segment(NamedTuple):
-    """n postings in the order of (key, place): ``keys`` uint32 (n,), ``values`` VALUE (n,)."""
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Postings in the order of (key, place), in pieces that are fetched when they are needed.
 
-    keys: NDArray[np.uint32]
-    values: NDArray[np.void]
+    ``fences``: uint32, the key of the first posting of each block. ``keys_of``, ``values_of``: a
+    piece's keys, uint32 (n,), and values, RAW (n,), by its number; raising CorruptStoreError.
+    """
 
-    def postings(self, rows: slice) -> NDArray[np.void]:
-        """Some of them, dtype ``POSTING``."""
-        return _postings(self.keys[rows], self.values[rows])
+    count: int
+    fences: NDArray[np.uint32]
+    keys_of: Callable[[int], NDArray[np.uint32]]
+    values_of: Callable[[int], NDArray[np.void]]
+
+    def postings(self, first: int, last: int) -> NDArray[np.void]:
+        """Those of the rows from ``first`` to ``last``, the latter excluded; dtype ``POSTING``."""
+        keys, values = self.rows([(first, last)])
+        return _postings(keys, values)
+
+    def rows(self, spans: Sequence[tuple[int, int]]) -> tuple[NDArray[np.uint32], NDArray[np.void]]:
+        """Keys and values (dtype ``VALUE``) of the rows of some spans, one after the other."""
+        keys_of, values_of = self.keys_of, self.values_of
+        keys: list[NDArray[np.uint32]] = [np.empty(0, _KEY)]
+        values: list[NDArray[np.void]] = [np.empty(0, RAW)]
+        for first, last in spans:
+            piece, begin = divmod(first, PIECE)
+            end = begin + last - first
+            while end > begin:
+                keys.append(keys_of(piece)[begin:end])
+                values.append(values_of(piece)[begin:end])
+                piece, begin, end = piece + 1, 0, end - PIECE
+        return np.concatenate(keys), np.concatenate(values).view(VALUE)
+
+    def block_keys(self, blocks: NDArray[np.intp]) -> NDArray[np.uint32]:
+        """Keys of the blocks of these numbers, one after the other."""
+        keys_of, parts = self.keys_of, []
+        for row in (blocks * BLOCK).tolist():
+            piece, begin = divmod(row, PIECE)
+            parts.append(keys_of(piece)[begin : begin + BLOCK])
+        return np.concatenate(parts)
+
+
+class Piece(NamedTuple):
+    """Some postings of a segment as they are stored: bytes of keys and of values."""
+
+    keys: bytes
+    values: bytes
 
 
 def _postings(keys: NDArray[np.uint32], values: NDArray[np.void]) -> NDArray[np.void]:
@@ -78,15 +123,27 @@ def _low(keys: NDArray[np.uint32], values: NDArray[np.void]) -> NDArray[np.uint8
     return low
 
 
-def segment_of(postings: NDArray[np.void]) -> bytes:
-    """Bytes of a segment of postings, which must be in order."""
+def pieces(parts: Iterable[NDArray[np.void]]) -> Iterator[Piece]:
+    """The pieces of a segment of all these postings, whose parts follow each other in order."""
+    left = np.empty(0, POSTING)
+    for part in parts:
+        together = np.concatenate([left, part])
+        whole = len(together) - len(together) % PIECE
+        for start in range(0, whole, PIECE):
+            yield _piece(together[start : start + PIECE])
+        left = together[whole:]
+    if len(left):
+        yield _piece(left)
+
+
+def _piece(postings: NDArray[np.void]) -> Piece:
     low, video_id, run = unpack_place(postings["place"])
     stored = run.astype(np.uint64) | video_id.astype(np.uint64) << STORED_RUN_BITS
     stored |= low.astype(np.uint64) << (STORED_RUN_BITS + STORED_VIDEO_BITS)
     values = np.empty(len(postings), VALUE)
     values["place"], values["place_high"] = stored & 0xFFFFFFFF, (stored >> 32) & 0xFFFF
     values["sketch"] = postings["sketch"]
-    return _bounds(postings["key"], low).tobytes() + values.tobytes()
+    return Piece(_bounds(postings["key"], low).tobytes(), values.tobytes())
 
 
 def _bounds(keys: NDArray[np.uint32], low: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -95,19 +152,33 @@ def _bounds(keys: NDArray[np.uint32], low: NDArray[np.uint8]) -> NDArray[np.uint
     return bounds.astype(_KEY, copy=False)
 
 
-def view(data: bytes | memoryview) -> Segment:
-    """The segment that ``data`` holds, without copying. Raises CorruptStoreError."""
-    count, rest = divmod(len(data), _RECORD_BYTES)
-    if rest:
+def keys_in(data: bytes | memoryview) -> NDArray[np.uint32]:
+    """A piece's keys, without copying. Raises CorruptStoreError."""
+    return _array(data, _KEY)
+
+
+def values_in(data: bytes | memoryview) -> NDArray[np.void]:
+    """A piece's values as RAW, without copying. Raises CorruptStoreError."""
+    return _array(data, RAW)
+
+
+def _array(data: bytes | memoryview, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if len(data) % dtype.itemsize:
         raise CorruptStoreError("a segment of postings is cut off")
-    # Keys come first, where they are aligned: numpy would copy all of them for each search else.
-    keys = np.frombuffer(data, _KEY, count)
-    return Segment(keys, np.frombuffer(data, VALUE, count, keys.nbytes))
+    return np.frombuffer(data, dtype)
 
 
-def size_of(data: bytes | memoryview) -> int:
-    """How many postings a segment holds."""
-    return len(data) // _RECORD_BYTES
+def rows_in(piece: int, count: int) -> int:
+    """How many postings a piece has, of a segment of ``count``."""
+    return min(PIECE, count - piece * PIECE)
+
+
+def held(every: Sequence[Piece]) -> Segment:
+    """A segment of pieces in memory."""
+    keys = [keys_in(piece.keys) for piece in every]
+    values = [values_in(piece.values) for piece in every]
+    fences = np.concatenate([np.empty(0, _KEY), *(one[::BLOCK] for one in keys)])
+    return Segment(sum(map(len, keys)), fences, keys.__getitem__, values.__getitem__)
 
 
 class _Hits(NamedTuple):
@@ -123,18 +194,26 @@ class _Hits(NamedTuple):
 
 
 def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
-    first = segment.keys.searchsorted(_bounds(ranges.keys, ranges.low_min))
-    ends = _bounds(ranges.keys, ranges.low_max)
-    probe = np.flatnonzero(segment.keys.take(first, mode="clip") <= ends)
-    if not len(probe):
-        return None
-    last = segment.keys.searchsorted(ends[probe], "right")
-    return _Hits(segment, probe, first[probe], last)
+    begins, ends = _bounds(ranges.keys, ranges.low_min), _bounds(ranges.keys, ranges.low_max)
+    # The last block that begins before a bound is the one that has the bound's row, or ends there.
+    first_block = segment.fences[1:].searchsorted(begins)
+    last_block = segment.fences[1:].searchsorted(ends, "right")
+    blocks = np.sort(np.concatenate([first_block, last_block]))
+    is_new = np.ones(len(blocks), np.bool_)
+    np.not_equal(blocks[1:], blocks[:-1], out=is_new[1:])
+    blocks = blocks[is_new]
+    # Put together they are in order, so all bounds are one bisection.
+    keys = segment.block_keys(blocks)
+    skipped = (blocks - np.arange(len(blocks))) * BLOCK
+    first = keys.searchsorted(begins) + skipped[blocks.searchsorted(first_block)]
+    last = keys.searchsorted(ends, "right") + skipped[blocks.searchsorted(last_block)]
+    probe = np.flatnonzero(last > first)
+    return _Hits(segment, probe, first[probe], last[probe]) if len(probe) else None
 
 
 def scan(segments: Sequence[Segment], ranges: Ranges, most: int | None = None) -> Scanned:
     """Postings within the ranges, in order; see Store.scan."""
-    found = [hits for one in segments if len(one.keys) and (hits := _hits(one, ranges))]
+    found = [hits for one in segments if one.count and (hits := _hits(one, ranges))]
     if not found:
         return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp))
     passed_over = 0
@@ -164,9 +243,7 @@ def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
 def _within(hits: _Hits, ranges: Ranges) -> tuple[NDArray[np.void], NDArray[np.intp]]:
     """The hits' postings whose low bits are in range, and the numbers of their ranges."""
     spans = list(zip(hits.first.tolist(), hits.last.tolist(), strict=True))
-    raw, every = hits.segment.values.view(_RAW), hits.segment.keys
-    values = np.concatenate([raw[first:last] for first, last in spans]).view(VALUE)
-    keys = np.concatenate([every[first:last] for first, last in spans])
+    keys, values = hits.segment.rows(spans)
     probe = np.repeat(hits.probe, hits.last - hits.first)
     low = _low(keys, values)
     kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
@@ -208,37 +285,46 @@ def due(sizes: Sequence[int], added: int) -> list[int]:
 
 
 def merged(
-    segments: Sequence[Segment], gone: NDArray[np.uint32], most: int = MOST_IN_SEGMENT
+    segments: Sequence[Segment], gone: NDArray[np.uint32], most: int = MOST_AT_ONCE
 ) -> Iterator[NDArray[np.void]]:
     """All postings but those of videos that are gone, in order, in parts by ranges of keys.
 
-    A part has at most ``most`` records, unless more of them begin with the same 16 bits.
+    A part has at most ``most`` records, unless blocks or equal keys have more.
     """
-    for first, last in _parts(segments, most):
-        every = [one.postings(_rows(one, first, last)) for one in segments]
-        postings = without(np.concatenate([np.empty(0, POSTING), *every]), gone)
-        if len(postings):
-            yield in_order(postings)
+    starts = [0] * len(segments)
+    for cut in _cuts(segments, most):
+        stops = [_row(one, cut) for one in segments]
+        yield from _part(segments, starts, stops, gone)
+        starts = stops
+    yield from _part(segments, starts, [one.count for one in segments], gone)
 
 
-def _rows(segment: Segment, first: int, last: int) -> slice:
-    """Rows whose keys begin with 16 bits from ``first`` to ``last``, excluded."""
-    begin, end = (
-        int(segment.keys.searchsorted(_KEY.type(bins << _BIN_BITS))) if bins < _BINS else None
-        for bins in (first, last)
-    )
-    return slice(begin, end)
+def _cuts(segments: Sequence[Segment], most: int) -> NDArray[np.uint32]:
+    """Keys between which few enough records lie."""
+    fences = np.sort(np.concatenate([np.empty(0, _KEY), *(one.fences for one in segments)]))
+    # Of each segment up to a block may lie before the first fence between two keys.
+    step = max(1, most // BLOCK - len(segments))
+    return np.unique(fences[step::step])
 
 
-def _parts(segments: Sequence[Segment], most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the first 16 bits of keys, from one to before another, in which few enough lie."""
-    edges = (np.arange(_BINS, dtype=np.uint32) << np.uint32(_BIN_BITS)).astype(_KEY)
-    below = np.zeros(_BINS + 1, np.int64)
-    for one in segments:
-        below += np.append(one.keys.searchsorted(edges), len(one.keys))
-    first = 0
-    while first < _BINS:
-        last = int(np.searchsorted(below, below[first] + most, side="right")) - 1
-        last = min(max(last, first + 1), _BINS)
-        yield first, last
-        first = last
+def _row(segment: Segment, bound: np.uint32) -> int:
+    """The first row whose key is not less than a bound."""
+    if not segment.count:
+        return 0
+    block = int(segment.fences[1:].searchsorted(bound))
+    return block * BLOCK + int(segment.block_keys(np.array([block])).searchsorted(bound))
+
+
+def _part(
+    segments: Sequence[Segment], starts: list[int], stops: list[int], gone: NDArray[np.uint32]
+) -> Iterator[NDArray[np.void]]:
+    rows = zip(segments, starts, stops, strict=True)
+    every = [one.postings(start, stop) for one, start, stop in rows if stop > start]
+    if every and len(postings := without(np.concatenate(every), gone)):
+        yield in_order(postings)
+
+
+def all_of(segment: Segment, most: int = MOST_AT_ONCE) -> Iterator[NDArray[np.void]]:
+    """All postings of one segment, at most so many at once."""
+    for start in range(0, segment.count, most):
+        yield segment.postings(start, min(start + most, segment.count))
