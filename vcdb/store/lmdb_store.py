@@ -13,29 +13,21 @@ from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError, FormatVersionError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, Descriptors
-from vcdb.fingerprint.runs import RunTable, join, no_runs
+from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
 from vcdb.store import segments
 from vcdb.store.base import NewVideo, Ranges, Scanned, Totals
 from vcdb.store.codec import (
-    BLOCK_RUNS,
-    CHUNK_BLOCKS,
-    CHUNK_RUNS,
     FORMAT_VERSION,
     MAX_RUNS,
     MAX_VIDEO_ID,
-    block_of,
-    blocks_of,
-    decode_anchors,
-    decode_block,
     decode_video,
-    encode_block,
-    encode_chunk,
     encode_video,
     postings_of,
 )
 from vcdb.store.lmdb_env import Environment
 from vcdb.store.posting_shelf import SHELF_DATABASES, PostingShelf
+from vcdb.store.run_shelf import RunShelf, chunks_of
 
 _ID_BYTES = 4
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
@@ -72,7 +64,8 @@ class LmdbStore:
         self._contents = env.database("contents")
         self._runs = env.database("runs")
         self._attachments = env.database("attachments")
-        self._shelf = PostingShelf(env)
+        self._run_shelf = RunShelf(self._runs)
+        self._posting_shelf = PostingShelf(env)
 
     def _refuse_other_versions(self, env: Environment) -> None:
         folder = env.folder
@@ -108,14 +101,7 @@ class LmdbStore:
         """See Store."""
         if len(new.runs) > MAX_RUNS:
             raise ValueError(f"a video has at most {MAX_RUNS} runs")
-        blocks = [
-            encode_block(new.runs.part(start, min(start + BLOCK_RUNS, len(new.runs))))
-            for start in range(0, len(new.runs), BLOCK_RUNS)
-        ]
-        chunks = [
-            encode_chunk(blocks[start : start + CHUNK_BLOCKS])
-            for start in range(0, len(blocks), CHUNK_BLOCKS)
-        ]
+        chunks = chunks_of(new.runs)
         return self._env.write(lambda txn: self._add(txn, new, chunks))
 
     def _add(self, txn: Any, new: NewVideo, chunks: list[bytes]) -> Video:
@@ -127,11 +113,10 @@ class LmdbStore:
         _set_meta(txn, self._meta, "next_video_id", video_id + 1)
         video = replace(new.entry, video_id=video_id, records=len(new.runs))
         self._put_entry(txn, video)
-        for number, chunk in enumerate(chunks):
-            txn.put(_run_key(video_id, number * CHUNK_RUNS), chunk, db=self._runs)
+        self._run_shelf.add(txn, video_id, chunks)
         for name, data in new.attachments.items():
             txn.put(_attachment_key(video_id, name), data, db=self._attachments)
-        self._shelf.add(txn, postings_of(video_id, new.runs))
+        self._posting_shelf.add(txn, postings_of(video_id, new.runs))
         self._count(txn, video, 1)
         return video
 
@@ -166,10 +151,9 @@ class LmdbStore:
         video = self._entry(txn, video_id)
         if video is None:
             raise KeyError(video_id)
-        postings = postings_of(video_id, self._all_runs(txn, video))
-        self._shelf.remove(txn, video_id, len(postings))
-        for start in range(0, video.records, CHUNK_RUNS):
-            txn.delete(_run_key(video_id, start), db=self._runs)
+        postings = postings_of(video_id, self._run_shelf.all_of(txn, video))
+        self._posting_shelf.remove(txn, video_id, len(postings))
+        self._run_shelf.remove(txn, video)
         for name in self._attachment_names(txn, video_id):
             txn.delete(_attachment_key(video_id, name), db=self._attachments)
         self._drop_entry(txn, video)
@@ -236,70 +220,28 @@ class LmdbStore:
     def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
         """See Store."""
         with self._env.reading() as txn:
-            every, gone = self._shelf.searched(txn)
+            every, gone = self._posting_shelf.searched(txn)
             return segments.scanned_without(segments.scan(every, ranges, most), gone)
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""
         with self._env.reading() as txn:
-            gone = self._shelf.gone_ids(txn)
-            for one in self._shelf.all_segments(txn):
+            gone = self._posting_shelf.gone_ids(txn)
+            for one in self._posting_shelf.all_segments(txn):
                 for postings in segments.all_of(one):
                     yield segments.without(postings, gone)
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
-        first = start - start % BLOCK_RUNS
         with self._env.reading() as txn:
-            blocks = list(self._blocks(txn, video_id, first, stop))
-            parts = [decode_block(block) for block in blocks]
-        if not parts or stop > first + sum(map(len, parts)):
-            raise KeyError((video_id, start, stop))
-        return first, join(parts) if len(parts) > 1 else parts[0]
+            return self._run_shelf.runs(txn, video_id, start, stop)
 
     def anchors(
         self, video_ids: NDArray[np.uint32], runs: NDArray[np.uint32]
     ) -> tuple[NDArray[np.intp], Descriptors]:
         """See Store."""
-        wanted: dict[tuple[int, int], list[int]] = {}
-        for number, place in enumerate(
-            zip(video_ids.tolist(), (runs // BLOCK_RUNS).tolist(), strict=True)
-        ):
-            wanted.setdefault(place, []).append(number)
-        rows, there, within = [], [], (runs % BLOCK_RUNS).tolist()
         with self._env.reading() as txn:
-            for (video_id, block), numbers in wanted.items():
-                data = self._block(txn, video_id, block)
-                if data is not None:
-                    rows += numbers
-                    there.append((data, [within[number] for number in numbers]))
-            found = decode_anchors(there)
-        order = np.argsort(np.array(rows, np.intp))
-        return np.array(rows, np.intp)[order], found.take(order)
-
-    def _block(self, txn: Any, video_id: int, number: int) -> memoryview | None:
-        """One block of runs, or None where it is not there."""
-        start = number // CHUNK_BLOCKS * CHUNK_RUNS
-        chunk = txn.get(_run_key(video_id, start), db=self._runs)
-        return None if chunk is None else block_of(chunk, number % CHUNK_BLOCKS)
-
-    def _blocks(self, txn: Any, video_id: int, first: int, stop: int) -> Iterator[memoryview]:
-        """Blocks of runs ``first`` to ``stop``, the latter excluded, as far as they are there."""
-        for start in range(first - first % CHUNK_RUNS, stop, CHUNK_RUNS):
-            chunk = txn.get(_run_key(video_id, start), db=self._runs)
-            if chunk is None:
-                return
-            wanted = slice(max(0, first - start) // BLOCK_RUNS, -(-(stop - start) // BLOCK_RUNS))
-            yield from blocks_of(chunk)[wanted]
-
-    def _all_runs(self, txn: Any, video: Video) -> RunTable:
-        blocks = self._blocks(txn, video.video_id, 0, video.records)
-        parts = [decode_block(block) for block in blocks]
-        if sum(map(len, parts)) < video.records:
-            raise CorruptStoreError(
-                f"{self._env.folder}: runs of video {video.video_id} are missing"
-            )
-        return join(parts) if parts else no_runs()
+            return self._run_shelf.anchors(txn, video_ids, runs)
 
     def attach(self, video_id: int, name: str, data: bytes) -> None:
         """See Store."""
@@ -346,13 +288,13 @@ class LmdbStore:
         from vcdb.store.check import check_entry, check_postings, check_segments
 
         with self._env.reading() as txn:
-            every = self._shelf.all_segments(txn)
+            every = self._posting_shelf.all_segments(txn)
             yield from check_segments(every)
             expected, postings = _NO_TOTALS, 0
             for key, value in txn.cursor(db=self._videos):
                 try:
                     video = decode_video(int.from_bytes(key), value)
-                    runs = self._all_runs(txn, video)
+                    runs = self._run_shelf.all_of(txn, video)
                 except CorruptStoreError as error:
                     yield Finding(f"video {int.from_bytes(key)}", str(error))
                     continue
@@ -362,12 +304,12 @@ class LmdbStore:
                 postings += len(wanted)
                 yield from check_postings(video, wanted, every)
                 expected = _plus(expected, video)
-            postings += self._shelf.gone_postings(txn)
+            postings += self._posting_shelf.gone_postings(txn)
             yield from self._check_sums(txn, expected)
             present = sum(one.count for one in every)
             if present != postings:
                 yield Finding("postings", f"{present} are stored, {postings} belong to videos")
-            if stray := self._shelf.stray_entries(txn):
+            if stray := self._posting_shelf.stray_entries(txn):
                 yield Finding("postings", f"{stray} more pieces are stored than segments have")
 
     def _check_names(self, txn: Any, video: Video) -> Iterator[Finding]:
@@ -391,7 +333,11 @@ class LmdbStore:
         def work(snapshot: Any, fresh: Any) -> None:
             sources = {name: getattr(self, f"_{name}") for name in _COPIED}
             copy(snapshot, sources, fresh)
-            copy_postings(self._shelf.all_segments(snapshot), self._shelf.gone_ids(snapshot), fresh)
+            copy_postings(
+                self._posting_shelf.all_segments(snapshot),
+                self._posting_shelf.gone_ids(snapshot),
+                fresh,
+            )
 
         self._env.replace(work)
 
@@ -431,10 +377,6 @@ def _id_key(video_id: int) -> bytes:
 
 def _attachment_key(video_id: int, name: str) -> bytes:
     return video_id.to_bytes(_ID_BYTES) + name.encode()
-
-
-def _run_key(video_id: int, first_run: int) -> bytes:
-    return video_id.to_bytes(_ID_BYTES) + first_run.to_bytes(_ID_BYTES)
 
 
 def _path_key(path: str) -> bytes:
