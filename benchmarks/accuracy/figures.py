@@ -12,24 +12,17 @@ _HEAD = "| alteration |"
 Row = dict[str, Any]
 
 
-def lines(rows: list[Row], looked: list[Row]) -> list[str]:
-    """A line of the table an alteration; ``looked``: the rows with a second look, or none."""
-    seen = {row["alteration"]: row for row in looked}
-    return [_line(row, seen.get(row["alteration"])) for row in rows]
-
-
-def _line(row: Row, looked: Row | None) -> str:
+def line(row: Row) -> str:
+    """The table's line for one alteration."""
     name = row["alteration"]
     found = round(row["foreign_found"] * row["foreign"])
     cells = [
         f"**{name}**" if name == "all" else name,
         _percent(row["right_film"]),
         f"{_percent(row['from'])}–{_percent(row['to'])}",
-        "–" if looked is None else _percent(looked["right_film"]),
         _percent(row["right_time"]),
         _percent(row["right_picture"]),
         f"{found} of {row['foreign']:,}" if name == "all" else str(found),
-        "–" if looked is None else str(round(looked["foreign_found"] * looked["foreign"])),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -40,10 +33,8 @@ def _percent(share: float) -> str:
 
 def main() -> None:
     """Replace the rows of the README's table."""
-    with_look = RESULTS / "accuracy-altered-second-look.json"
-    looked = json.loads(with_look.read_text())["rows"] if with_look.is_file() else []
     rows = json.loads((RESULTS / "accuracy-altered.json").read_text())["rows"]
-    put_into_readme(_HEAD, lines(rows, looked))
+    put_into_readme(_HEAD, [line(row) for row in rows])
 
 
 if __name__ == "__main__":
