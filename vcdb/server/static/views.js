@@ -238,6 +238,7 @@ function facts(match) {
     ["Frame", String(match.frame)],
   ];
   if (match.places.length) rows.push(["Also at", match.places.map((place) => timestamp(place.at_s)).join(", ")]);
+  if (match.copies.length) rows.push(["Copies of it", match.copies.map((number) => `video ${number}`).join(", ")]);
   const tags = Object.entries(match.tags).map(([name, value]) => `${name}: ${value}`);
   if (tags.length) rows.push(["Tags", tags.join(", ")]);
   const list = rows.map(([name, value, extra]) => el("div", {}, el("dt", {}, name), el("dd", {}, value), extra ? el("dd", {}, extra) : null));
