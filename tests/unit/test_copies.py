@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from vcdb.database import Database
+from vcdb.search import copies
+from vcdb.store.codec import BLOCK_RUNS
 from vcdb.testing import Encoding, shots, write_video
 
 FRAMES = 150
@@ -87,3 +89,25 @@ def test_copies_among_other_films_are_named_with_their_own(db: Database, tmp_pat
     assert answer.verdict == "ambiguous"
     named = {frozenset({match.video_id, *match.copies}) for match in answer.matches}
     assert named == {frozenset({first, second}), frozenset({third})}
+
+
+def test_comparing_films_reads_no_block_twice(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = film(3, 600)
+    films = [
+        add(db, tmp_path / "one.mp4", long),
+        add(db, tmp_path / "two.avi", long, encoding=COARSE),
+    ]
+    readers = [copies._Reader(db.video(number), db._store) for number in films]
+    assert all(reader.video.records > 3 * BLOCK_RUNS for reader in readers)
+    read: list[tuple[int, int]] = []
+    runs = db._store.runs
+
+    def counted(video_id: int, start: int, stop: int) -> object:
+        read.append((video_id, start))
+        return runs(video_id, start, stop)
+
+    monkeypatch.setattr(db._store, "runs", counted)
+    assert copies._agree(*readers, 0)
+    assert len(read) == len(set(read))

@@ -39,56 +39,73 @@ class Film(NamedTuple):
     stretches: list[Scored]
 
 
+class _Reader:
+    """A video's stored pictures by time; each block of runs is read once."""
+
+    def __init__(self, video: Video, store: Store) -> None:
+        self.video = video
+        self.length_us = round(video.duration_s * 1e6)
+        self._store = store
+        self._blocks: dict[int, RunTable] = {}
+
+    def around(self, at_us: int, reach_us: int) -> Levels:
+        """The pictures shown within ``reach_us`` of a moment, in one block. Raises KeyError."""
+        runs = self._block_at(at_us)
+        first, last = _rows_at(runs, np.array([at_us - reach_us, at_us + reach_us]))
+        return levels_of(runs.descriptors.take(slice(first, last + 1)))
+
+    def _block_at(self, at_us: int) -> RunTable:
+        """The block of runs that is shown at a moment, by bisection."""
+        low, high = 0, max(0, self.video.records - 1) // BLOCK_RUNS
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._block(middle).edges_us[0] <= at_us:
+                low = middle
+            else:
+                high = middle - 1
+        return self._block(low)
+
+    def _block(self, number: int) -> RunTable:
+        if number not in self._blocks:
+            start = number * BLOCK_RUNS
+            self._blocks[number] = self._store.runs(self.video.video_id, start, start + 1)[1]
+        return self._blocks[number]
+
+
 def are_copies(one: Film, other: Film, store: Store) -> bool:
     """Whether the two videos show the same all along. Raises StoreError."""
     offset_us = other.stretch.at_us - one.stretch.at_us
-    # In a still scene the two stretches say little about the offset; most copies have none.
-    return any(_agree(one.video, other.video, offset, store) for offset in {offset_us, 0})
+    readers = _Reader(one.video, store), _Reader(other.video, store)
+    try:
+        # In a still scene the two stretches say little about the offset; most copies have none.
+        return any(_agree(*readers, offset) for offset in {offset_us, 0})
+    except KeyError:
+        # One of them was removed in the meantime.
+        return False
 
 
-def _agree(one: Video, other: Video, offset_us: int, store: Store) -> bool:
-    lengths_us = [round(video.duration_s * 1e6) for video in (one, other)]
+def _agree(one: _Reader, other: _Reader, offset_us: int) -> bool:
     start_us = max(0, -offset_us)
-    stop_us = min(lengths_us[0], lengths_us[1] - offset_us)
-    if stop_us - start_us < _COMMON * max(lengths_us):
+    stop_us = min(one.length_us, other.length_us - offset_us)
+    if stop_us - start_us < _COMMON * max(one.length_us, other.length_us):
         return False
     shown, agreeing = 0, 0
     for part in (np.arange(_MOMENTS) + 0.5) / _MOMENTS:
         at_us = start_us + round(float(part) * (stop_us - start_us))
-        try:
-            picture = _around(one, at_us, 0, store)
-            pictures = _around(other, at_us + offset_us, _NEAR_US, store)
-        except KeyError:
-            # One of them was removed in the meantime.
+        picture = one.around(at_us, 0)
+        if picture.deviation[0] < PLAIN_DEVIATION:
+            continue
+        shown += 1
+        pictures = other.around(at_us + offset_us, _NEAR_US)
+        found = differences(picture.values, pictures.values).robust
+        agreeing += bool(found.min() <= _ALIKE)
+        if shown - agreeing > (1 - _AGREEING) * _MOMENTS:
+            # Whatever the rest shows, too much is different.
             return False
-        if picture.deviation[0] >= PLAIN_DEVIATION:
-            shown += 1
-            found = differences(picture.values, pictures.values).robust
-            agreeing += bool(found.min() <= _ALIKE)
     return shown >= _FEWEST and agreeing >= _AGREEING * shown
-
-
-def _around(video: Video, at_us: int, reach_us: int, store: Store) -> Levels:
-    """The stored pictures that are shown within ``reach_us`` of a moment, within one block."""
-    runs = _block_at(video, at_us, store)
-    first, last = _rows_at(runs, np.array([at_us - reach_us, at_us + reach_us]))
-    return levels_of(runs.descriptors.take(slice(first, last + 1)))
 
 
 def _rows_at(runs: RunTable, at_us: NDArray[np.int64]) -> list[int]:
     rows = np.searchsorted(runs.edges_us, at_us, side="right") - 1
     clipped: list[int] = np.clip(rows, 0, len(runs) - 1).tolist()
     return clipped
-
-
-def _block_at(video: Video, at_us: int, store: Store) -> RunTable:
-    """The block of runs that is shown at a moment, by bisection. Raises KeyError."""
-    low, high = 0, max(0, video.records - 1) // BLOCK_RUNS
-    while low < high:
-        middle = (low + high + 1) // 2
-        _, runs = store.runs(video.video_id, middle * BLOCK_RUNS, middle * BLOCK_RUNS + 1)
-        if runs.edges_us[0] <= at_us:
-            low = middle
-        else:
-            high = middle - 1
-    return store.runs(video.video_id, low * BLOCK_RUNS, low * BLOCK_RUNS + 1)[1]
