@@ -156,7 +156,7 @@ def _changed(factors: Mapping[Constant, float]) -> Iterator[None]:
             for home in constant.homes:
                 undo.callback(setattr, home, constant.name, getattr(home, constant.name))
                 setattr(home, constant.name, value)
-        for cached in (view.plain_map, view.variant_maps):
+        for cached in (view.plain_map, view.variant_maps, view.probe_maps):
             cached.cache_clear()
             undo.callback(cached.cache_clear)
         yield

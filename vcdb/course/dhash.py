@@ -25,6 +25,8 @@ HASH_BITS = (HASH_COLUMNS - 1) * HASH_ROWS
 _GREY = np.array([[7471, 38470, 19595, 1 << 15]], np.float32) / (1 << 16)
 _LOBES = 3
 _UNIT = 1 << 22
+#: So many rows at a time are reduced: they stay in the processor's cache.
+_BAND_ROWS = 64
 
 
 def dhash(bgr: NDArray[np.uint8]) -> int:
@@ -37,10 +39,13 @@ def dhash(bgr: NDArray[np.uint8]) -> int:
 def _reduced(bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the (8, 9) grey levels of a picture that is not taller than wide."""
     height_px, width_px = bgr.shape[:2]
-    gray = cv2.transform(bgr.astype(np.float32), _GREY)
-    gray = np.floor(gray, out=gray).astype(np.float64)
-    columns = _levels(gray @ _lanczos(width_px, HASH_COLUMNS).T)
-    return _levels(_lanczos(height_px, HASH_ROWS) @ columns)
+    weights = _lanczos(width_px, HASH_COLUMNS).T
+    columns = np.empty((height_px, HASH_COLUMNS))
+    for top in range(0, height_px, _BAND_ROWS):
+        gray = cv2.transform(bgr[top : top + _BAND_ROWS].astype(np.float32), _GREY)
+        np.floor(gray, out=gray)
+        columns[top : top + _BAND_ROWS] = gray.astype(np.float64) @ weights
+    return _levels(_lanczos(height_px, HASH_ROWS) @ _levels(columns))
 
 
 def _reduced_by_pillow(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

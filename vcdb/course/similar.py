@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from vcdb.course.course import NEAR_M, Course, Field
 from vcdb.course.view import (
     LEVEL,
-    PLAIN_PROBE,
-    PROBED_YAW_SHARES,
+    LEVEL_PROBES,
+    LEVEL_VARIANTS,
+    PLAIN_VARIANT,
+    TILT_SHARES,
     Maps,
     Normaliser,
     Views,
@@ -34,12 +36,11 @@ class Searched:
     def __init__(self, course: Course) -> None:
         self.course = course
         self.normaliser: Normaliser = normaliser(course.mask)
-        self._basis = course.basis.astype(np.float32) * np.float32(course.view_scale)
+        basis = course.basis.astype(np.float32) * np.float32(course.view_scale)
         # In parts: all views in float would be four times what the course itself takes.
         parts = np.array_split(course.views, len(course.views) // 1024 + 1)
-        self._codes = np.concatenate(
-            [part.astype(np.float32) @ self._basis.T for part in parts]
-        ).T.copy()
+        self._codes = np.concatenate([part.astype(np.float32) @ basis.T for part in parts]).T.copy()
+        self._basis_of_views = basis.T / np.float32(course.view_scale)
 
     def look(self, base: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Views]:
         """Return (n frames,) similarities of a scene's best variant, -1..1, and its own view.
@@ -47,15 +48,17 @@ class Searched:
         Exact for the frames that are most alike at a quick look; for the rest the quick look,
         which errs by a few hundredths. ``base`` is (108, 192), the view (2304,).
         """
-        probes = self._views(base, probe_maps())
-        view = probes[PLAIN_PROBE]
+        views = self._views(base, probe_maps())
+        view = views[PLAIN_VARIANT]
         if not len(self.course.views):
             return np.full(len(self.course), -1, np.float32), view
-        level = self._scores(base, LEVEL)
-        tilt = int(self._quick(probes).max(axis=1).argmax()) // len(PROBED_YAW_SHARES)
+        quick = self._quick(views)
+        level = self._close(views[:LEVEL_VARIANTS], quick[:LEVEL_VARIANTS])
+        tilt = _likeliest_tilt(quick.max(axis=1))
         if tilt == LEVEL:
             return level, view
-        tilted = self._scores(base, tilt)
+        variants = self._views(base, variant_maps(tilt))
+        tilted = self._close(variants, self._quick(variants))
         return (tilted if self._elsewhere(level, tilted) else level), view
 
     def _elsewhere(self, level: NDArray[np.float32], tilted: NDArray[np.float32]) -> bool:
@@ -70,9 +73,12 @@ class Searched:
         gain = 1 - (1 - float(tilted.max())) / max(1 - float(level.max()), 1e-6)
         return gain > MIN_TILT_GAIN and bool(apart_m > 2 * NEAR_M)
 
-    def _scores(self, base: NDArray[np.uint8], tilt: int) -> NDArray[np.float32]:
-        variants = self._views(base, variant_maps(tilt))
-        quick = self._quick(variants).max(axis=0)
+    def _close(self, variants: Views, similarities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (n frames,) similarities of the best variant, exact where they are highest.
+
+        ``similarities`` (variants, frames) are those of the quick look.
+        """
+        quick = similarities.max(axis=0)
         if len(quick) > CLOSE_LOOKS:
             close = np.argpartition(quick, -CLOSE_LOOKS)[-CLOSE_LOOKS:]
         else:
@@ -86,8 +92,17 @@ class Searched:
 
     def _quick(self, variants: Views) -> NDArray[np.float32]:
         """Return (variants, frames) similarities in the course's basis."""
-        codes = variants @ (self._basis.T / np.float32(self.course.view_scale))
-        return np.asarray(codes @ self._codes, np.float32)
+        return np.asarray(variants @ self._basis_of_views @ self._codes, np.float32)
+
+
+def _likeliest_tilt(best: NDArray[np.float32]) -> int:
+    """Return the number of the tilt whose probes are most alike somewhere.
+
+    ``best`` is the highest similarity of each variant of ``probe_maps``.
+    """
+    probes = best[LEVEL_VARIANTS:].reshape(len(TILT_SHARES) - 1, -1)
+    by_tilt = np.insert(probes.max(axis=1), LEVEL, best[LEVEL_PROBES].max())
+    return int(by_tilt.argmax())
 
 
 @dataclass(frozen=True, slots=True)

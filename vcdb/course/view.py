@@ -29,10 +29,13 @@ YAW_SHARES = (-0.075, -0.05625, -0.0375, -0.01875, 0.0, 0.01875, 0.0375, 0.05625
 SHEAR_SHARES = (-0.25, -0.125, 0.0, 0.125, 0.25)
 # Shares of the picture's height: a car's bonnet camera against one over the driver's head.
 TILT_SHARES = (-0.07, -0.035, 0.0, 0.035, 0.07)
-PROBED_YAW_SHARES = YAW_SHARES[::2]
 LEVEL = len(TILT_SHARES) // 2
-#: The probe that is neither tilted nor shifted.
-PLAIN_PROBE = LEVEL * len(PROBED_YAW_SHARES) + len(PROBED_YAW_SHARES) // 2
+PROBED_YAW_SHARES = YAW_SHARES[::2]
+#: Variants under one tilt: all yaws, each with all shears.
+LEVEL_VARIANTS = len(YAW_SHARES) * len(SHEAR_SHARES)
+#: The level variant that is not shifted, and those that are not sheared and have probed yaws.
+PLAIN_VARIANT = LEVEL_VARIANTS // 2
+LEVEL_PROBES = slice(len(SHEAR_SHARES) // 2, LEVEL_VARIANTS, 2 * len(SHEAR_SHARES))
 HORIZON_SHARE = 0.45  # of the height, from the top
 MIN_WORLD_PIXELS = 100
 
@@ -118,8 +121,14 @@ def plain_map() -> Maps:
 
 @lru_cache(maxsize=1)
 def probe_maps() -> Maps:
-    """Return where the pixels of the 25 probes of a query lie in its base, 5 for each tilt."""
-    return _maps(TILT_SHARES, PROBED_YAW_SHARES, (0.0,))
+    """Return where a query's first 65 variants lie in its base.
+
+    All level ones, then 5 probes for each other tilt. The level ones hold such probes themselves.
+    """
+    tilt_shares = TILT_SHARES[:LEVEL] + TILT_SHARES[LEVEL + 1 :]
+    probes = _maps(tilt_shares, PROBED_YAW_SHARES, (0.0,))
+    columns, rows = zip(variant_maps(LEVEL), probes, strict=True)
+    return np.concatenate(columns), np.concatenate(rows)
 
 
 @lru_cache(maxsize=len(TILT_SHARES))
