@@ -111,6 +111,12 @@ def test_scan_of_absent_keys_finds_nothing(store: Store) -> None:
     assert len(store.scan(ranges_of(absent)).postings) == 0
 
 
+def test_scan_of_no_ranges_finds_nothing(store: Store) -> None:
+    store.add(make_video(1, 20))
+    found = store.scan(ranges_of(np.empty(0, np.uint32)), 10)
+    assert len(found.postings) == len(found.probe) == found.passed_over == 0
+
+
 def test_plain_runs_have_no_postings(store: Store) -> None:
     new = make_video(1, 4)
     flat = make_runs(4, 1)

@@ -90,7 +90,7 @@ class Segment:
 
     def block_keys(self, blocks: NDArray[np.intp]) -> NDArray[np.uint32]:
         """Keys of the blocks of these numbers, one after the other."""
-        keys_of, parts = self.keys_of, []
+        keys_of, parts = self.keys_of, [np.empty(0, _KEY)]
         for row in (blocks * BLOCK).tolist():
             piece, begin = divmod(row, PIECE)
             parts.append(keys_of(piece)[begin : begin + BLOCK])
