@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,4 +293,24 @@ def test_many_videos_make_the_store_grow(store: Store) -> None:
     keys = np.concatenate([postings_of(1, one.runs)["key"] for one in new])
     wanted = sorted_postings(*(postings_of(i, one.runs) for i, one in zip(ids, new, strict=True)))
     np.testing.assert_array_equal(store.scan(ranges_of(keys)).postings, wanted)
+    assert list(store.check()) == []
+
+
+def test_a_snapshot_stays_as_it_was(store: Store) -> None:
+    kept, gone = store.add(make_video(1)), store.add(make_video(2))
+    everything = ranges_of(postings_of(1, make_video(2).runs)["key"])
+    with store.snapshot() as then:
+        before = then.scan(everything).postings
+        with ThreadPoolExecutor(1) as others:
+            others.submit(store.remove, [gone.video_id]).result()
+            added = others.submit(store.add, make_video(3)).result()
+            assert others.submit(store.video, added.video_id).result() == added
+        with then.snapshot() as still:
+            assert [one.video_id for one in still.videos()] == [kept.video_id, gone.video_id]
+        assert then.video(added.video_id) is None
+        assert np.array_equal(then.scan(everything).postings, before)
+        assert then.runs(gone.video_id, 0, 70)[0] == 0
+        found, _ = then.anchors(np.array([gone.video_id], np.uint32), np.array([3], np.uint32))
+        assert found.tolist() == [0]
+    assert [one.video_id for one in store.videos()] == [kept.video_id, added.video_id]
     assert list(store.check()) == []

@@ -152,7 +152,8 @@ def test_what_is_no_fingerprint_is_refused() -> None:
     lists = to_lists(grid)
     holed = [[None] * 11, *lists[1:3], [None] * 11, *lists[4:]]
     wrong = [None, [], [[]] * 7, [[[1, 2]] * 11] * 7, [[["a", 1, 1]] * 11] * 7, holed]
-    wrong += [[[[True, 1, 1]] * 11] * 7, [[[1, 2, 256]] * 11] * 7, [[[1, 2, -1]] * 11] * 7]
+    odd = [True, "1", None, 256, -1, float("nan"), float("inf"), 10**400, [1]]
+    wrong += [[[[1, 2, value], *lists[0][1:]], *lists[1:]] for value in odd]
     for one in wrong:
         with pytest.raises(FingerprintError):
             from_lists(one)

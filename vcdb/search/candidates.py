@@ -114,7 +114,7 @@ class Candidates:
     def _is_sure(self, difference: float, row: int, looked: _Looked) -> bool:
         probability = self._probabilities(
             looked.near.hypothesis[row : row + 1],
-            looked.descriptors.take(slice(row, row + 1)),
+            levels_of(looked.descriptors.take(slice(row, row + 1))),
             Differences(np.array([difference]), looked.measured.whole[row : row + 1]),
         )
         return float(probability[0]) >= _SURE
@@ -155,12 +155,19 @@ class Candidates:
     def _pictures(self, hypotheses: NDArray[np.intp]) -> Levels:
         """The pictures of hypotheses (n,); one, where it is the same for all."""
         assert self._queries is not None
-        if (hypotheses == hypotheses[0]).all():
-            hypotheses = hypotheses[:1]
+        first = int(hypotheses[0])
+        if (hypotheses == first).all():
+            return self._queries.take(slice(first, first + 1))
         return self._queries.take(hypotheses)
 
     def _promising(self) -> list[Block]:
         """The blocks around the best records, best first."""
+        if self._beyond_doubt is not None and len(self._looked) == 1:
+            near = self._looked[0].near
+            if near.blocks[-1] == 1:
+                # There is but one, and what is beyond doubt is near enough.
+                hypothesis, video_id, run = (int(part[0]) for part in near[:3])
+                return [Block(hypothesis, video_id, run // BLOCK_RUNS)]
         best = min((looked.best[0] for looked in self._looked), default=np.inf)
         limit = min(_WORST_RECORD, best + _PROMISING)
         found: dict[Block, float] = {}
@@ -233,19 +240,18 @@ class Candidates:
             np.concatenate([scene.measured.robust[rows] for scene, rows in chosen]),
             np.concatenate([scene.measured.whole[rows] for scene, rows in chosen]),
         )
-        stored = concatenate([scene.runs.descriptors.take(rows) for scene, rows in chosen])
+        parts = [scene.levels.take(rows) for scene, rows in chosen]
+        stored = parts[0] if len(parts) == 1 else joined_levels(parts)
         counts = [len(rows) for _, rows in chosen]
         hypotheses = np.repeat([scene.hypothesis for scene, _ in chosen], counts)
         return self._probabilities(hypotheses, stored, measured)
 
     def _probabilities(
-        self, hypotheses: NDArray[np.intp], stored: Descriptors, measured: Differences
+        self, hypotheses: NDArray[np.intp], stored: Levels, measured: Differences
     ) -> Floats:
         """Of n stored pictures showing what hypotheses (n,) show."""
         blank = np.array([self._blank(number) for number in hypotheses.tolist()])
-        return probabilities(
-            features_of(self._pictures(hypotheses), blank, levels_of(stored), measured)
-        )
+        return probabilities(features_of(self._pictures(hypotheses), blank, stored, measured))
 
     def _blank(self, hypothesis: int) -> float:
         if hypothesis not in self._blanks:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
-from vcdb.search.difference import Differences, by_common_cells, row_means, rows_of
+from vcdb.search.difference import Differences, by_common_cells, over, row_means, rows_of
 from vcdb.search.tint import is_colourless
 
 #: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
@@ -27,6 +27,8 @@ _SAME_DIFFERENCE = 0.06
 _AGREEING = [6, 7, 8, 9]
 _ROUNDING = np.array([0.07, 0.2, 0.2, 0.3])
 _UNALTERED = 0.99
+
+_TINY = np.float32(1e-9)
 
 #: Where a query has no colour these are as they are on average: that says nothing.
 _OF_COLOUR = [5, 8, 9]
@@ -56,12 +58,12 @@ def features_of(query: Levels, blank: Floats, stored: Levels, measured: Differen
         ours, theirs = rows_of(query.values, rows), rows_of(stored.values, rows)
         unit = query.deviation[rows] if len(query.deviation) > 1 else query.deviation
         features[rows, 4:6], features[rows, 8:10] = _agreement(
-            cells, ours, unit, theirs, stored.deviation[rows]
+            over(cells, ours), unit, over(cells, theirs), stored.deviation[rows]
         )
-    colourless = np.broadcast_to(is_colourless(query), len(features))[:, None]
-    features[:, _OF_COLOUR] = np.where(
-        colourless, model().mean[_OF_COLOUR], features[:, _OF_COLOUR]
-    )
+    colourless = is_colourless(query)
+    if colourless.any():
+        grey = np.flatnonzero(np.broadcast_to(colourless, len(features)))
+        features[grey[:, None], _OF_COLOUR] = model().mean[_OF_COLOUR]
     features[:, 0] = np.log(measured.robust + 0.01)
     features[:, 1] = np.log(measured.whole + 0.01)
     features[:, 2] = np.log(blank + 0.02)
@@ -73,38 +75,28 @@ def features_of(query: Levels, blank: Floats, stored: Levels, measured: Differen
 
 
 def _agreement(
-    cells: NDArray[np.bool_], query: Values, query_unit: Floats, stored: Values, unit: Floats
+    query: Values, query_unit: Floats, stored: Values, unit: Floats
 ) -> tuple[Floats, Floats]:
-    """Correlations (n, 2) and colour features (n, 2) over common cells; units are deviations."""
-    x, y = query.brightness[:, cells], stored.brightness[:, cells]
-    ours, theirs = (
-        np.concatenate([part.red_green[:, cells], part.blue_yellow[:, cells]], 1)
-        for part in (query, stored)
-    )
-    ours_of_255, theirs_of_255 = ours * query_unit[:, None], theirs * unit[:, None]
-    # Where one picture is grey there is nothing to correlate.
-    coloured = np.minimum(_deviation(ours_of_255), _deviation(theirs_of_255)) > 1
-    count = x.shape[1]
-    shift = ours_of_255 - theirs_of_255
+    """Correlations (n, 2) and colour features (n, 2) over all cells; units are deviations."""
+    count = query.brightness.shape[1]
+    ours, theirs = (np.concatenate(part[1:], axis=1) for part in (query, stored))
+    shift = ours * query_unit[:, None] - theirs * unit[:, None]
     means = (np.abs(row_means(shift[:, :count])) + np.abs(row_means(shift[:, count:]))) / 2
+    correlation, our_deviation, their_deviation = _correlation(ours, theirs)
+    # Where one picture is grey there is nothing to correlate.
+    coloured = np.minimum(our_deviation * query_unit, their_deviation * unit) > 1
+    of_brightness = _correlation(query.brightness, stored.brightness)[0]
     return (
-        np.stack([_correlation(x, y), _correlation(ours, theirs) * coloured], axis=1),
+        np.stack([of_brightness, correlation * coloured], axis=1),
         np.minimum(np.stack([means, row_means(np.abs(shift))], axis=1) / 10, 2),
     )
 
 
-def _deviation(values: Floats) -> Floats:
-    centred = values - row_means(values)[:, None]
-    deviation: Floats = np.sqrt(row_means(centred * centred))
-    return deviation
-
-
-def _correlation(x: Floats, y: Floats) -> Floats:
-    """Pearson's, of each row of ``x``, or the only one, with each row of ``y``."""
+def _correlation(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Pearson's, of each row of ``x``, or the only one, with each row of ``y``; and deviations."""
     x, y = x - row_means(x)[:, None], y - row_means(y)[:, None]
-    scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    product: Floats = (x * y).sum(axis=1) / np.maximum(scale, 1e-9)
-    return product
+    of_x, of_y = np.sqrt(row_means(x * x)), np.sqrt(row_means(y * y))
+    return row_means(x * y) / np.maximum(of_x * of_y, _TINY), of_x, of_y
 
 
 class Model(NamedTuple):

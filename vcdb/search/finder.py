@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,14 @@ REASON_NOTHING = "no record close enough"
 REASON_REFUTED = "the nearest film's own frame differs in detail"
 
 
+class _Asked(NamedTuple):
+    """What the answer repeats of the question, at most how many matches, and when it was asked."""
+
+    name: str
+    limit: int
+    started: float
+
+
 class Finder:
     """Answers pictures from a store. Holds nothing between two of them."""
 
@@ -87,9 +95,10 @@ class Finder:
 
         Without the picture there are two hypotheses only: as it is, and mirrored.
         """
-        started = time.perf_counter()
-        search = _Search(self._store, None)
-        return self._answer(search, search.for_grid(grid), name, limit, started)
+        asked = _Asked(name, limit, time.perf_counter())
+        with self._store.snapshot() as store:
+            search = _Search(store, None)
+            return _answer(search, search.for_grid(grid), asked, store)
 
     def _find(
         self,
@@ -99,40 +108,43 @@ class Finder:
         second_look: bool,
         tracer: Tracer | None,
     ) -> Answer:
-        started = time.perf_counter()
+        asked = _Asked(name, limit, time.perf_counter())
         least = model().look_from if second_look else None
-        search, bgr = _Search(self._store, tracer, least=least), shrunk(bgr)
-        scored, outcome = search.exactly(bgr, search.for_picture(bgr)), None
-        every = scored + search.near_misses
-        if second_look and (looks := doubtful(every)):
-            # Not before it is needed: it is most of what a plain search would import.
-            from vcdb.search.second_look import review
+        bgr = shrunk(bgr)
+        with self._store.snapshot() as store:
+            search = _Search(store, tracer, least=least)
+            scored = search.exactly(bgr, search.for_picture(bgr))
+            every = scored + search.near_misses
+            looks = doubtful(every) if second_look else []
+            if not looks:
+                return _answer(search, scored, asked, store)
+        # Not before it is needed: it is most of what a plain search would import.
+        from vcdb.search.second_look import review
 
-            scored, outcome = review(every, looks, search.shown(bgr), self._store)
-        return self._answer(search, scored, name, limit, started, second_look=outcome)
+        scored, outcome = review(every, looks, search.shown(bgr), self._store)
+        with self._store.snapshot() as store:
+            return _answer(search, scored, asked, store, outcome)
 
-    def _answer(
-        self,
-        search: _Search,
-        scored: list[Scored],
-        name: str,
-        limit: int,
-        started: float,
-        *,
-        second_look: SecondLook | None = None,
-    ) -> Answer:
-        return answer_of(
-            scored,
-            self._store,
-            query=name,
-            limit=limit,
-            took_ms=(time.perf_counter() - started) * 1000,
-            probes=search.probes,
-            candidates=search.candidates,
-            passed_over=search.passed_over,
-            reason=_reason(search.has_detail, second_look),
-            second_look=second_look,
-        )
+
+def _answer(
+    search: _Search,
+    scored: list[Scored],
+    asked: _Asked,
+    store: Store,
+    second_look: SecondLook | None = None,
+) -> Answer:
+    return answer_of(
+        scored,
+        store,
+        query=asked.name,
+        limit=asked.limit,
+        took_ms=(time.perf_counter() - asked.started) * 1000,
+        probes=search.probes,
+        candidates=search.candidates,
+        passed_over=search.passed_over,
+        reason=_reason(search.has_detail, second_look),
+        second_look=second_look,
+    )
 
 
 def _reason(has_detail: bool, second_look: SecondLook | None) -> str:

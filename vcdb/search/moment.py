@@ -10,10 +10,11 @@ nearest. It ranks places, it claims nothing.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
-from vcdb.search.difference import by_common_cells, row_means, rows_of
+from vcdb.search.difference import bounded, by_common_cells, over, row_means, rows_of
 from vcdb.search.tint import is_colourless
 
 #: Weights of colour and of levels beside the distance of brightness, and what they count at most.
@@ -30,6 +31,7 @@ _NOISE = 0.03
 #: evidence, in cells, a bent tone needs.
 _FITS = 2
 _STRAIGHT = 0.5
+_HELD_BACK = np.diag([1e-6, 1e-6, _STRAIGHT]).astype(np.float32)
 #: Colour and brightness are measured against contrast, but not against less than this (of 255).
 _FLOOR = 16.0
 #: A copy's saturation against the original's.
@@ -43,31 +45,35 @@ def distances(query: Levels, stored: Levels) -> Floats:
 
     (n,), about the distance of brightness in deviations.
     """
-    count = len(stored.mean)
-    deviation = np.broadcast_to(query.deviation, count)
-    unit = np.maximum(_FLOOR, deviation)
+    unit = np.maximum(query.deviation, np.float32(_FLOOR))
     brighter = np.minimum(np.abs(query.mean - stored.mean), _MOST_BRIGHTNESS) / unit
-    steeper = np.minimum(np.abs(np.log(deviation / stored.deviation)), _MOST_CONTRAST)
-    distance: Floats = _LEVEL_WEIGHT * (brighter + steeper)
-    grey = np.broadcast_to(is_colourless(query), count)
+    ratio = stored.deviation / query.deviation
+    distance: Floats = _LEVEL_WEIGHT * (
+        brighter + np.minimum(np.abs(np.log(ratio)), _MOST_CONTRAST)
+    )
+    grey = is_colourless(query)
+    # A grey copy's colour says nothing.
+    weight = _COLOUR_WEIGHT * query.deviation / unit * ~grey
     for cells, rows in by_common_cells(query.values, stored.values):
-        ours, theirs = rows_of(query.values, rows), rows_of(stored.values, rows)
-        ours, theirs = (Values(*(part[:, cells] for part in one)) for one in (ours, theirs))
-        colour = _of_colour(ours, theirs, (stored.deviation / deviation)[rows])
-        brightness = np.where(grey[rows, None], _luma(theirs), theirs.brightness)
+        ours = over(cells, rows_of(query.values, rows))
+        theirs = over(cells, rows_of(stored.values, rows))
+        brightness = _shown(theirs, grey if len(grey) == 1 else grey[rows])
+        colour = _of_colour(ours, theirs, ratio[rows])
         distance[rows] += _of_brightness(ours.brightness, brightness)
-        # A grey copy's colour says nothing.
-        distance[rows] += _COLOUR_WEIGHT * colour * (deviation / unit * ~grey)[rows]
+        distance[rows] += (weight if len(weight) == 1 else weight[rows]) * colour
     return distance
 
 
-def _luma(values: Values) -> Floats:
-    luma: Floats = (
-        values.brightness
-        + _LUMA_OF_RED_GREEN * values.red_green
-        + _LUMA_OF_BLUE_YELLOW * values.blue_yellow
+def _shown(stored: Values, grey: NDArray[np.bool_]) -> Floats:
+    """Brightness of stored pictures (n, cells), as a copy shows it; grey ones, (n,) or (1,)."""
+    if not grey.any():
+        return stored.brightness
+    luma = (
+        stored.brightness
+        + _LUMA_OF_RED_GREEN * stored.red_green
+        + _LUMA_OF_BLUE_YELLOW * stored.blue_yellow
     )
-    return luma
+    return np.where(grey[:, None], luma, stored.brightness)
 
 
 def _of_brightness(query: Floats, stored: Floats) -> Floats:
@@ -76,18 +82,16 @@ def _of_brightness(query: Floats, stored: Floats) -> Floats:
     A tone is a gain, an offset and a bend, as gamma makes it.
     """
     x, y = _standardised(query), _standardised(stored)
+    powers = np.empty((*y.shape, 3), np.float32)
+    powers[..., 0], powers[..., 1], powers[..., 2] = 1, y, y * y
     left_over = x - y
-    powers = np.stack([np.ones_like(y), y, y * y])
-    held_back = np.diag([1e-6, 1e-6, _STRAIGHT]).astype(np.float32)
     for _ in range(_FITS):
-        weighted = powers * _trust(left_over)
-        normal = np.einsum("inc,jnc->nij", weighted, powers) + held_back
-        wanted = np.einsum("inc,nc->ni", weighted, np.broadcast_to(x, y.shape))
-        tone = np.linalg.solve(normal, wanted[..., None])[..., 0]
-        left_over = x - np.einsum("ni,inc->nc", tone, powers)
+        weighted = (powers * _trust(left_over)[..., None]).swapaxes(1, 2)
+        tone = np.linalg.solve(weighted @ powers + _HELD_BACK, weighted @ x[..., None])
+        left_over = x - (powers @ tone)[..., 0]
     most = np.maximum(_MOST_TIMES * _middle(left_over), np.float32(_MOST_OF_A_CELL))
-    bounded = np.minimum(np.abs(left_over), most)
-    distance: Floats = np.sqrt(row_means(bounded * bounded))
+    within = np.minimum(np.abs(left_over), most)
+    distance: Floats = np.sqrt(row_means(within * within))
     return distance
 
 
@@ -107,19 +111,19 @@ def _trust(left_over: Floats) -> Floats:
 
 def _middle(left_over: Floats) -> Floats:
     """Medians (n, 1) of sizes by row."""
-    half = left_over.shape[1] // 2
-    middle: Floats = np.partition(np.abs(left_over), half, axis=1)[:, half, None]
-    return middle
+    half, size = left_over.shape[1] // 2, np.abs(left_over)
+    size.partition(half, axis=1)
+    return size[:, half, None]
 
 
 def _of_colour(query: Values, stored: Values, stored_scale: Floats) -> Floats:
     """Mean difference of both colours, but for cast and saturation, in the query's deviations."""
-    total: Floats = np.zeros(len(stored_scale), np.float32)
-    for ours, theirs in zip(query[1:], stored[1:], strict=True):
-        x, y = (part - row_means(part)[:, None] for part in (ours, theirs * stored_scale[:, None]))
-        product = row_means(x * y)
-        saturation = np.clip(product / np.maximum(row_means(y * y), 1e-9), *_SATURATION)
-        change = x - saturation[:, None] * y
-        middle = np.sort(change, axis=1)[:, change.shape[1] // 2, None]
-        total += row_means(np.abs(change - middle))
+    # Both at once, (2, n, cells).
+    x, y = np.stack(query[1:]), np.stack(stored[1:]) * stored_scale[:, None]
+    x, y = x - row_means(x)[..., None], y - row_means(y)[..., None]
+    saturation = row_means(x * y) / np.maximum(row_means(y * y), np.float32(1e-9))
+    change = x - bounded(saturation, *_SATURATION)[..., None] * y
+    middle = np.sort(change, axis=-1)[..., change.shape[-1] // 2, None]
+    shift = row_means(np.abs(change - middle))
+    total: Floats = shift[0] + shift[1]
     return total

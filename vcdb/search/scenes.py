@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.descriptor import Levels, concatenate, levels_of
+from vcdb.fingerprint.descriptor import Levels, concatenate, joined_levels, levels_of
 from vcdb.fingerprint.runs import RunTable, join
 from vcdb.search.difference import Differences, differences
 from vcdb.search.moment import distances
@@ -39,14 +39,16 @@ class Block(NamedTuple):
 class Scene(NamedTuple):
     """n runs that follow each other, and how they differ from a hypothesis.
 
-    ``first_run``: number of the first one in its video. ``distance``: (n,), ranks moments of a
-    film. ``measured``: at the ends and where the distance is least among neighbours; inf elsewhere.
+    ``first_run``: number of the first one in its video. ``levels``: what the runs show.
+    ``distance``: (n,), ranks moments of a film. ``measured``: at the ends and where the distance is
+    least among neighbours; inf elsewhere.
     """
 
     hypothesis: int
     video_id: int
     first_run: int
     runs: RunTable
+    levels: Levels
     measured: Differences
     distance: Floats
 
@@ -78,9 +80,15 @@ class Scenes:
         end = 0
         for (block, runs), count in zip(there, counts, strict=True):
             rows, end = slice(end, end + count), end + count
-            part = Differences(measured.robust[rows], measured.whole[rows])
-            first_run = BLOCK_RUNS * block.number
-            self._compared[block] = Scene(*block[:2], first_run, runs, part, distance[rows])
+            self._compared[block] = Scene(
+                block.hypothesis,
+                block.video_id,
+                BLOCK_RUNS * block.number,
+                runs,
+                stored.take(rows),
+                Differences(measured.robust[rows], measured.whole[rows]),
+                distance[rows],
+            )
             self._fresh.add(block)
 
     def _runs(self, block: Block) -> RunTable | None:
@@ -148,14 +156,17 @@ def local_minima(values: Floats) -> NDArray[np.intp]:
 
 def _telling_rows(distance: Floats, counts: list[int]) -> NDArray[np.intp]:
     """Rows where a scene may show the query best, and the ends of each block of so many rows."""
+    telling = np.zeros(len(distance), np.bool_)
     ends = np.cumsum(counts)
-    return np.unique(np.concatenate([local_minima(distance), ends - counts, ends - 1]))
+    for rows in (local_minima(distance), ends - counts, ends - 1):
+        telling[rows] = True
+    return np.flatnonzero(telling)
 
 
 def _measured(query: Levels, stored: Levels, rows: NDArray[np.intp]) -> Differences:
     """Differences of the query's pictures, or its one picture, from some of n stored ones."""
-    whole = query if len(query.mean) == 1 else query.take(rows)
-    found = differences(whole.values, stored.take(rows).values)
+    pictures = query if len(query.mean) == 1 else query.take(rows)
+    found = differences(pictures.values, stored.take(rows).values)
     result = Differences(*(np.full(len(stored.mean), np.inf, np.float32) for _ in found))
     for column, values in zip(result, found, strict=True):
         column[rows] = values
@@ -169,6 +180,7 @@ def _joined(parts: list[Scene]) -> Scene:
     columns = zip(*(part.measured for part in parts), strict=True)
     return parts[0]._replace(
         runs=join([part.runs for part in parts]),
+        levels=joined_levels([part.levels for part in parts]),
         measured=Differences(*(np.concatenate(column) for column in columns)),
         distance=np.concatenate([part.distance for part in parts]),
     )

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.geometry import COLUMNS, ROWS
@@ -62,17 +61,21 @@ def blank_difference(brightness: Floats) -> float:
     over the best cells, which are also those that the surface is fitted to.
     """
     present = np.flatnonzero(~np.isnan(brightness))
-    surface = _SURFACE[present]
     values = brightness[present].astype(np.float64)
-    values = (values - values.mean()) / max(float(values.std()), 1e-6)
+    values -= values.mean()
+    values /= max(float(np.sqrt(values @ values / len(values))), 1e-6)
+    surface, smooth = _SURFACE, _SMOOTH
+    if len(present) < len(surface):
+        surface = surface[present]
+        smooth = _smooth(surface)
     kept = round(KEPT_SHARE * len(present))
-    best: NDArray[np.intp] = np.arange(len(present))
-    for _ in range(2):
-        part = surface[best]
-        fitted = np.linalg.solve(part.T @ part + _RIDGE, part.T @ values[best])
-        residual = np.abs(values - surface @ fitted)
-        best = np.argpartition(residual, kept - 1)[:kept]
-    return float(residual[best].mean())
+    residual = np.abs(values - surface @ (smooth @ values))
+    best = np.argpartition(residual, kept - 1)[:kept]
+    part = surface[best]
+    fitted = _smooth(part) @ values[best]
+    residual = np.abs(values - surface @ fitted)
+    residual.sort()
+    return float(residual[:kept].mean())
 
 
 def _surface() -> Floats:
@@ -81,9 +84,16 @@ def _surface() -> Floats:
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
 
 
+def _smooth(surface: Floats) -> Floats:
+    """What turns values of cells (k,) into the surface's parameters (6,), by least squares."""
+    return np.linalg.solve(surface.T @ surface + _RIDGE, surface.T)
+
+
 _SURFACE = _surface()
 #: Keeps the solution defined where columns are missing; far below what any cell contributes.
 _RIDGE = 1e-6 * np.eye(_SURFACE.shape[1])
+#: Of all cells, which most pictures have.
+_SMOOTH = _smooth(_SURFACE)
 
 
 def judge(scored: Sequence[Scored]) -> Judgement:

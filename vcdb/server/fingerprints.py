@@ -55,25 +55,35 @@ def from_lists(grid: Any) -> Floats:
 
     Raises FingerprintError.
     """
-    cells = np.full((ROWS, COLUMNS, 3), np.nan, np.float32)
-    wrong = FingerprintError("a grid has 7 rows of 11 cells, each [red, green, blue] or null")
-    if not isinstance(grid, list) or len(grid) != ROWS:
-        raise wrong
-    for row, line in enumerate(grid):
-        if not isinstance(line, list) or len(line) != COLUMNS:
-            raise wrong
-        for column, cell in enumerate(line):
-            if cell is None:
-                continue
-            if not isinstance(cell, list) or len(cell) != 3 or not all(map(_is_level, cell)):
-                raise wrong
-            cells[row, column] = cell
-    return _checked(cells)
+    try:
+        lines = [_exactly(line, COLUMNS) for line in _exactly(grid, ROWS)]
+        cells = [cell if cell is None else _exactly(cell, 3) for line in lines for cell in line]
+        values = _levels([level for cell in cells if cell is not None for level in cell])
+    except (ValueError, OverflowError):
+        raise FingerprintError(
+            "a grid has 7 rows of 11 cells, each [red, green, blue] or null"
+        ) from None
+    result = np.full((CELLS, 3), np.nan, np.float32)
+    result[[cell is not None for cell in cells]] = values.reshape(-1, 3)
+    return _checked(result.reshape(ROWS, COLUMNS, 3))
 
 
-def _is_level(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 <= value <= 255
+def _exactly(value: Any, length: int) -> list[Any]:
+    """A list of this length. Raises ValueError for anything else."""
+    if not isinstance(value, list) or len(value) != length:
+        raise ValueError
+    return value
+
+
+def _levels(numbers: list[Any]) -> Floats:
+    """Numbers from 0 to 255, (n,). Raises ValueError, OverflowError for anything else."""
+    # Truth values and text are what numpy would take for numbers.
+    if not {int, float}.issuperset(map(type, numbers)):
+        raise ValueError
+    levels = np.array(numbers, np.float64)
+    if not ((levels >= 0) & (levels <= 255)).all():
+        raise ValueError
+    return levels
 
 
 def _checked(grid: Floats) -> Floats:

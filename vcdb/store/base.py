@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -76,6 +77,12 @@ class Store(Protocol):
 
     def remove(self, video_ids: Sequence[int]) -> None:
         """Remove videos with all their records. Raises KeyError for an unknown id."""
+
+    def snapshot(self) -> AbstractContextManager[Store]:
+        """The store as it is at this moment, to be read in this thread until the context ends.
+
+        For several questions that belong together; shorter than a second, and without writing.
+        """
 
     def video(self, video_id: int) -> Video | None:
         """The catalogue entry, or None."""

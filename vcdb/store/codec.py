@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -120,16 +121,30 @@ def encode_block(runs: RunTable) -> bytes:
     return compressor.compress(body)
 
 
+class _Kept(threading.local):
+    """Each thread's decompressor: making one takes as long as a block does."""
+
+    def __init__(self) -> None:
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_kept = _Kept()
+
+
+def _decompress(data: bytes | memoryview) -> bytes:
+    body: bytes = _kept.decompress(data)
+    return body
+
+
 def decode_block(data: bytes | memoryview) -> RunTable:
     """Inverse of :func:`encode_block`. Raises CorruptStoreError."""
     with _translated():
-        body = zstandard.ZstdDecompressor().decompress(data)
+        body = _decompress(data)
         count, first_frame, first_us, frame_us = _HEAD.unpack_from(body)
         frames, us = np.split(np.frombuffer(body, np.uint8, 12 * count, _HEAD.size), [4 * count])
         frame_steps = _from_planes(frames, ">u4").astype(np.int64)
         us_steps = frame_us * frame_steps + _from_planes(us, ">i8").astype(np.int64)
-        steps = np.ascontiguousarray(_columns(body, count).T)
-    rows = np.add.accumulate(steps, axis=0, dtype=np.uint8)
+        rows = _summed(np.ascontiguousarray(_columns(body, count).T))
     return RunTable(
         (first_frame + np.concatenate([[0], np.cumsum(frame_steps)])).astype(np.uint32),
         first_us + np.concatenate([[0], np.cumsum(us_steps)]),
@@ -142,11 +157,10 @@ def decode_anchors(found: Iterable[tuple[bytes | memoryview, Sequence[int]]]) ->
 
     A run that a block does not have is an error, as a damaged block is: CorruptStoreError.
     """
-    decompress = zstandard.ZstdDecompressor().decompress
     parts = []
     with _translated():
         for data, numbers in found:
-            body = decompress(data)
+            body = _decompress(data)
             (count,) = _COUNT.unpack_from(body)
             columns = _columns(body, count)
             if max(numbers) >= count:
@@ -168,6 +182,15 @@ def _columns(body: bytes, count: int) -> NDArray[np.uint8]:
     """Steps of mean, deviation and codes of a block of so many runs, (233, count)."""
     columns = np.frombuffer(body, np.uint8, count * (2 + CODES), _HEAD.size + 12 * count)
     return columns.reshape(2 + CODES, count)
+
+
+def _summed(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Sums of each row and all before it. A few whole additions: five times as fast as a pass."""
+    step = 1
+    while step < len(rows):
+        rows[step:] = rows[step:] + rows[:-step]
+        step *= 2
+    return rows
 
 
 def _descriptors(rows: NDArray[np.uint8]) -> Descriptors:
@@ -196,20 +219,11 @@ def encode_chunk(blocks: Sequence[bytes]) -> bytes:
     return b"".join((struct.pack(">H", len(blocks)), ends.tobytes(), *blocks))
 
 
-def blocks_of(chunk: bytes | memoryview) -> list[memoryview]:
-    """Inverse of :func:`encode_chunk`, without copying. Raises CorruptStoreError."""
-    view = memoryview(chunk)
-    try:
-        (count,) = _COUNT.unpack_from(view)
-        ends = struct.unpack_from(f">{count}I", view, 2)
-    except struct.error as error:
-        raise CorruptStoreError(f"a chunk of runs cannot be read ({error})") from error
-    data = view[2 + 4 * count :]
-    return [data[start:end] for start, end in zip((0, *ends), ends, strict=False)]
-
-
 def block_of(chunk: bytes | memoryview, number: int) -> memoryview | None:
-    """The block of this number, from 0, or None where the chunk has not so many."""
+    """The block of this number, from 0, or None where the chunk has not so many.
+
+    Raises CorruptStoreError.
+    """
     view = memoryview(chunk)
     try:
         (count,) = _COUNT.unpack_from(view)

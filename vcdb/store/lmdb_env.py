@@ -47,6 +47,12 @@ class _OutdatedError(Exception):
     """The open file is not the base any more."""
 
 
+class _Held(threading.local):
+    """The snapshot that a thread is in."""
+
+    transaction: Any = None
+
+
 class Environment:
     """One LMDB environment: read and write transactions, growing its map as needed.
 
@@ -77,6 +83,7 @@ class Environment:
         self._readers = 0
         self._idle = threading.Condition()
         self._writing = threading.Lock()
+        self._held = _Held()
         self._closed = False
         #: Raised when the file is mapped anew: what was read lies elsewhere then.
         self.maps = 0
@@ -129,8 +136,25 @@ class Environment:
                 ) from None
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Until it ends, whatever this thread reads is of this moment. It must not write."""
+        with self.reading() as transaction:
+            outer, self._held.transaction = self._held.transaction, transaction
+            try:
+                yield
+            finally:
+                self._held.transaction = outer
+
+    @contextmanager
     def reading(self) -> Iterator[Any]:
-        """A snapshot; its buffers are valid until it ends."""
+        """A transaction of the thread's snapshot, or of one of its own.
+
+        Its buffers are valid until that ends.
+        """
+        if self._held.transaction is not None:
+            with translated(self.folder):
+                yield self._held.transaction
+            return
         self._enter()
         try:
             with translated(self.folder), self._begin() as transaction:

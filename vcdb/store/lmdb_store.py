@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -186,6 +187,12 @@ class LmdbStore:
         _set_meta(txn, self._meta, "totals", totals)
 
     # Reading
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """See Store."""
+        with self._env.snapshot():
+            yield self
 
     def video(self, video_id: int) -> Video | None:
         """See Store."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -61,6 +62,14 @@ class MemoryStore:
             del self._attachments[key]
         kept = unpack_place(self._postings["place"]).video_id != video_id
         self._postings = self._postings[kept]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[MemoryStore]:
+        """See Store."""
+        then = MemoryStore()
+        then._videos, then._runs = dict(self._videos), dict(self._runs)
+        then._attachments, then._postings = dict(self._attachments), self._postings
+        yield then
 
     def video(self, video_id: int) -> Video | None:
         """See Store."""

@@ -17,7 +17,6 @@ from vcdb.store.codec import (
     CHUNK_BLOCKS,
     CHUNK_RUNS,
     block_of,
-    blocks_of,
     decode_anchors,
     decode_block,
     encode_block,
@@ -99,12 +98,11 @@ class RunShelf:
 
     def _blocks(self, txn: Any, video_id: int, first: int, stop: int) -> Iterator[memoryview]:
         """Blocks of runs ``first`` to ``stop``, the latter excluded, as far as they are there."""
-        for start in range(first - first % CHUNK_RUNS, stop, CHUNK_RUNS):
-            chunk = txn.get(_run_key(video_id, start), db=self._runs)
-            if chunk is None:
+        for number in range(first // BLOCK_RUNS, -(-stop // BLOCK_RUNS)):
+            data = self._block(txn, video_id, number)
+            if data is None:
                 return
-            wanted = slice(max(0, first - start) // BLOCK_RUNS, -(-(stop - start) // BLOCK_RUNS))
-            yield from blocks_of(chunk)[wanted]
+            yield data
 
 
 def _run_key(video_id: int, first_run: int) -> bytes:
