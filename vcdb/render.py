@@ -282,8 +282,8 @@ def _marks(video: Video) -> str:
     return f" [{', '.join(marks)}]" if marks else ""
 
 
-def video_text(video: Video) -> str:
-    """All that is known about one video, a line for each fact."""
+def video_text(video: Video, course: str = "") -> str:
+    """All that is known about one video and its ``course``, a line for each fact."""
     facts = {
         "video": str(video.video_id),
         "title": video.title,
@@ -292,6 +292,7 @@ def video_text(video: Video) -> str:
         "frames": f"{video.frames} in {video.records} records, {video.frame_rate:.3f} per second",
         "picture": f"{video.width_px} x {video.height_px} pixels",
         "file": f"{byte_size(video.size_bytes)}, content {video.content_id}",
+        "course": course,
         "added": f"{video.added_at}, fingerprint version {video.fingerprint_version}",
         "sampled": _sampling(video),
         "status": f"{video.status}: {video.note}" if video.note else video.status,

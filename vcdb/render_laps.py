@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vcdb.course.course import Course
+from vcdb.course.crop import Crop
 from vcdb.course.dhash import format_hash
 from vcdb.course.locator import CoursePlace, Location, Position
 from vcdb.course.telemetry import FRAME_NAMES, plain_name
@@ -93,15 +94,41 @@ def point_json(point: TrackPoint) -> str:
     )
 
 
-def point_row(point: TrackPoint) -> list[str]:
-    """One row of CSV for one frame of a run, under :func:`track_header`."""
-    own = [str(point.frame), f"{point.at_s:.6f}", point.verdict, f"{point.confidence:.4f}"]
-    return own + [_value(value) for value in point.place.position.values()]
+def track_columns(courses: Iterable[Course]) -> list[str]:
+    """Names of the telemetry of all courses: each once, in the order of the first that has it."""
+    return list(dict.fromkeys(name for course in courses for name in course.names))
 
 
-def track_header(position: Mapping[str, object]) -> list[str]:
+def track_header(columns: Sequence[str]) -> list[str]:
     """Names of the columns of :func:`point_row`."""
-    return ["frame", "at_s", "verdict", "confidence", *position]
+    return ["frame", "at_s", "verdict", "confidence", "video_id", "title", *columns]
+
+
+def point_row(point: TrackPoint, columns: Sequence[str]) -> list[str]:
+    """One row of CSV for one frame of a run; what its lap has no telemetry of stays empty."""
+    place = point.place
+    own = [str(point.frame), f"{point.at_s:.6f}", point.verdict, f"{point.confidence:.4f}"]
+    values = [_value(place.position.get(name, "")) for name in columns]
+    return [*own, str(place.video_id), place.title, *values]
+
+
+def course_text(course: Course) -> str:
+    """What a lap's course is: how long, and what of its pictures it was made of."""
+    way = f"over {course.length_m:.0f} m" + (", a round" if course.closes else "")
+    width_px, height_px = course.width_px, course.height_px
+    if not len(course.views):
+        cut = "" if course.crop == Crop() else f", hashed under a crop of {_shares(course.crop)}"
+        return f"{len(course)} hashes {way}{cut}; for --method dhash and --hash only"
+    x0, y0, x1, y1 = course.crop.box_px(width_px, height_px)
+    hidden = 1 - float(course.mask.mean())
+    return (
+        f"{len(course)} frames {way}; {hidden:.0%} of the picture is left out (display, bonnet or "
+        f"--crop), hashes are of --crop {x0},{y0},{width_px - x1},{height_px - y1}"
+    )
+
+
+def _shares(crop: Crop) -> str:
+    return ",".join(f"{share:.2%}" for share in (crop.left, crop.top, crop.right, crop.bottom))
 
 
 def course_rows(course: Course) -> Iterable[list[str]]:

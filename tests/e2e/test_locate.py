@@ -205,6 +205,7 @@ def test_bad_input_is_a_sentence(vcdb: Vcdb, laps: Path, tmp_path: Path) -> None
         (["locate", "--hash", "xyz"], "no lap with telemetry"),
         (["locate", laps / "30.png", "--crop", "1,1,1,1"], "--crop goes with --method dhash"),
         (["add", laps, "--telemetry", table], "links one video file"),
+        (["add", laps / "gone.mp4", "--telemetry", table], "gone.mp4: there is no such file"),
         (["add", laps / "lap.mp4", "--crop", "1,1,1,1"], "go with --telemetry"),
         (["add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", "--frames", "9"], "FIRST:LAST"),
     ):
@@ -251,3 +252,54 @@ def test_another_shape_is_a_sentence(indexed: Vcdb, tmp_path: Path) -> None:
         f"{tmp_path / 'square.png'}: the picture is"
         in indexed("locate", tmp_path / "square.png").err
     )
+
+
+def test_a_sequence_that_is_all_display_has_no_place(indexed: Vcdb, tmp_path: Path) -> None:
+    display = np.full((180, 320, 3), 25, np.uint8)
+    cv2.putText(display, "88", (130, 165), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
+    cv2.imwrite(str(tmp_path / "display.png"), display)
+    done = indexed("locate", "--sequence", *[tmp_path / "display.png"] * 3, "--json")
+    assert done.code == 1
+    assert done.records[0]["reason"] == "too little detail outside the display"
+    assert done.records[0]["position"] is None
+
+
+def test_a_truth_without_coordinates_is_refused_before_the_run(
+    indexed: Vcdb, laps: Path, tmp_path: Path
+) -> None:
+    truth = tmp_path / "speeds.csv"
+    truth.write_text("time_s,speed_kmh\n0,90\n6,95\n")
+    arguments = ("--truth", truth, "--map", tmp_path / "map.png")
+    done = indexed("locate", "--track", laps / "run.mp4", *arguments)
+    assert done.code == 3
+    assert f"{truth} has no coordinates" in done.err
+    assert done.out == ""
+
+
+def test_what_a_course_is_made_of_is_told(indexed: Vcdb, laps: Path) -> None:
+    crop = ("--crop", "70,10,10,60")
+    again = indexed("add", laps / "lap.mp4", "--telemetry", laps / "lap.csv", *crop)
+    assert again.out.startswith("already")
+    words = f"{len(ALONG_M)} frames over {LENGTH_M:.0f} m, a round;"
+    assert f"lap.csv: course of video 1: {words}" in again.err
+    shown = indexed("show", "1").out
+    assert words in shown
+    assert "hashes are of --crop 70,10,10,60" in shown
+    assert "another crop" not in indexed("locate", "--method", "dhash", *crop, laps / "30.png").err
+    other = indexed("locate", "--method", "dhash", "--crop", "9,9,9,9", laps / "30.png")
+    assert other.code == 0
+    assert "lap: its hashes were taken under another crop" in other.err
+
+
+def test_runs_over_laps_of_unlike_telemetry_are_one_table(
+    indexed: Vcdb, laps: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "run.csv"
+    rows = [f"{at / 10},{at},S{at % 3}" for at in range(len(DRIVEN_M))]
+    table.write_text("\n".join(["time_s,speed,tyre", *rows]))
+    indexed("add", laps / "run.mp4", "--telemetry", table)
+    both = list(csv.DictReader(io.StringIO(indexed("locate", "--track", laps / "run.mp4").out)))
+    assert {row["title"] for row in both} == {"lap", "run"}
+    for row in both:
+        assert bool(row["tyre"]) == (row["title"] == "run")
+        assert bool(row["x_m"]) == (row["title"] == "lap")

@@ -29,7 +29,7 @@ from vcdb.course.similar import peaks
 from vcdb.course.steady import LapClock, course_clock_s, steady
 from vcdb.course.telemetry import make_telemetry
 from vcdb.course.track import Tracker
-from vcdb.course.verdict import contrast, judge_scene
+from vcdb.course.verdict import contrast, judge_scene, judge_sequence
 from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, QueryError, UsageError
 
 TRACK = make_track(1)
@@ -216,6 +216,16 @@ def test_a_place_is_claimed_only_if_nothing_farther_than_the_promise_is_as_alike
     assert judge_scene([0.9, 0.89, 0.88, 0.87]).verdict == "not_found"
     assert judge_scene([0.6]).verdict == "not_found", "on a short course there is nothing else"
     assert contrast(0.9, 0.2) == contrast(0.9, 0.5), "unlike is unlike"
+
+
+def test_too_little_of_a_known_course_is_told_from_another_course() -> None:
+    unsure = judge_sequence(here=0.97, anywhere=0.99, witness=1.0, own=-2.0)
+    assert (unsure.verdict, unsure.reason) == (
+        "not_found",
+        "too few scenes that are like one place only",
+    )
+    foreign = judge_sequence(here=0.2, anywhere=0.3, witness=-5.0, own=-8.0)
+    assert foreign.reason == "the sequence fits no course that is indexed"
 
 
 def test_whatever_is_farther_than_the_promise_rivals_a_place(course: Course) -> None:

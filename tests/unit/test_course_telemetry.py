@@ -95,10 +95,17 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_missing_rows_are_noted(tmp_path: Path) -> None:
-    rows = "".join(f"{at},{at}\n" for at in [0, 0.1, 0.2, 0.3, 5, 5.1, 5.2])
+    steps = [0, 0.1, 0.2, 0.3, 5, 5.1, 5.2]
+    rows = "".join(f"{1795586232 + at},{at}\n" for at in steps)
     notes = read_telemetry(write(tmp_path, "time_s,x_m\n" + rows)).notes
     assert len(notes) == 1
-    assert "no rows between 0.30 s and 5.00 s" in notes[0]
+    assert "no rows between time_s 1795586232.3 and 1795586237;" in notes[0], "as in the file"
+
+
+def test_a_clock_of_large_numbers_that_falls_is_told_as_in_the_file(tmp_path: Path) -> None:
+    rows = "1795586232.5,1\n1795586233.5,2\n1795586233.25,3\n"
+    with pytest.raises(InputError, match=r"falls from 1795586233.5 to 1795586233.25 at row 3"):
+        read_telemetry(write(tmp_path, "time_s,x_m\n" + rows))
 
 
 def test_milliseconds() -> None:

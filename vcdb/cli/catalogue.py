@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vcdb.cli.edge import DONE, BaseOption, JsonOption, command, emit, new_app, say
+
+if TYPE_CHECKING:
+    from vcdb.database import Database
 
 app = new_app()
 
@@ -57,8 +60,20 @@ def show(video_id: VideoId, db: BaseOption = None, json: JsonOption = False) -> 
 
     with Database(db) as base:
         video = base.video(video_id)
-    emit(render.to_json(video) if json else render.video_text(video))
+        course = "" if json or video_id not in base.lap_ids() else _course(base, video_id)
+    emit(render.to_json(video) if json else render.video_text(video, course))
     return DONE
+
+
+def _course(base: Database, video_id: int) -> str:
+    """What is known of a lap's course, or why nothing is."""
+    from vcdb.errors import StoreError
+    from vcdb.render_laps import course_text
+
+    try:
+        return course_text(base.courses([video_id])[0].course)
+    except StoreError as error:
+        return str(error)
 
 
 @command(app, "rename")

@@ -26,6 +26,7 @@ from vcdb.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from vcdb.cli.course_map import MapSheet
+    from vcdb.course.crop import Crop
     from vcdb.course.locator import Location, Locator, Scene
     from vcdb.course.track import TrackPoint
 
@@ -130,9 +131,10 @@ def locate(
         locator = Locator(base.courses(on or ()))
         sheet = None
         if map_file is not None:
-            sheet = MapSheet(map_file, locator, {video.video_id: video for video in base.videos()})
+            videos = {video.video_id: video for video in base.videos()}
+            sheet = MapSheet(map_file, locator, videos, truth)
         if track is not None:
-            code = _track(locator, track, sheet, truth, json=json)
+            code = _track(locator, track, sheet, json=json)
         elif hash_digits is not None:
             code = _locate_hash(locator, hash_digits, sheet, json=json)
         elif sequence:
@@ -174,7 +176,7 @@ def _locate_one(
     *,
     json: bool,
 ) -> int:
-    from vcdb.course.crop import parse_crop
+    from vcdb.laps import parse_query_crop
     from vcdb.media.image import read_image
 
     started = time.perf_counter()
@@ -182,7 +184,9 @@ def _locate_one(
         picture = read_image(sys.stdin.buffer.read() if name == "-" else name)
         if method == "dhash":
             height_px, width_px = picture.shape[:2]
-            margins = parse_crop(crop, width_px, height_px) if crop not in (None, "auto") else None
+            margins = parse_query_crop(crop, width_px, height_px)
+            if margins is not None:
+                _say_other_crops(locator, margins)
             location = locator.locate_dhash(picture, margins)
         else:
             location = locator.locate(picture)
@@ -191,6 +195,17 @@ def _locate_one(
     if sheet is not None:
         sheet.add(location, picture, name)
     return _tell(name, location, started, json=json)
+
+
+def _say_other_crops(locator: Locator, crop: Crop) -> None:
+    """Say of which laps the hashes were taken under another crop: they cannot agree with it."""
+    for lap in locator.laps:
+        size_px = lap.course.width_px, lap.course.height_px
+        if size_px != (0, 0) and lap.course.crop.box_px(*size_px) != crop.box_px(*size_px):
+            say(
+                f"{lap.title}: its hashes were taken under another crop ('vcdb show "
+                f"{lap.video_id}' tells which); leave out --crop, or add the lap again with it"
+            )
 
 
 def _locate_hash(locator: Locator, digits: str, sheet: MapSheet | None, *, json: bool) -> int:
@@ -226,9 +241,7 @@ def _scenes(names: list[str]) -> Iterable[Scene]:
     return clip_scenes(names[0]) if len(names) == 1 else image_scenes(names)
 
 
-def _track(
-    locator: Locator, clip: Path, sheet: MapSheet | None, truth: Path | None, *, json: bool
-) -> int:
+def _track(locator: Locator, clip: Path, sheet: MapSheet | None, *, json: bool) -> int:
     from vcdb import render_laps
     from vcdb.course.track import Tracker
     from vcdb.laps import clip_scenes
@@ -236,20 +249,21 @@ def _track(
     points: list[TrackPoint] = []
     found = 0
     rows = csv.writer(sys.stdout, lineterminator="\n")
+    columns = render_laps.track_columns(locator.courses)
     try:
         for point in Tracker(locator).track(clip_scenes(clip)):
             if json:
                 emit(render_laps.point_json(point))
             else:
                 if not points:
-                    rows.writerow(render_laps.track_header(point.place.position))
-                rows.writerow(render_laps.point_row(point))
+                    rows.writerow(render_laps.track_header(columns))
+                rows.writerow(render_laps.point_row(point, columns))
             points.append(point)
             found += point.verdict != "not_found"
     except InputError as error:
         return _failed(str(clip), error, json=json)
     if sheet is not None:
-        sheet.add_track(points, truth)
+        sheet.add_track(points)
     say(f"{clip}: {found} of {len(points)} frames placed")
     return DONE if found == len(points) else NOT_FOUND
 

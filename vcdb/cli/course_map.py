@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vcdb.course.build import coordinates_m, rows_of_frames
 from vcdb.course.locator import CoursePlace, Location, Locator
 from vcdb.course.map import MapPoint, Pair, draw_map
-from vcdb.course.telemetry import Positions, interpolate
+from vcdb.course.telemetry import Positions, Telemetry, interpolate
 from vcdb.course.telemetry_csv import read_telemetry
 from vcdb.course.track import TrackPoint
 from vcdb.errors import InputError, UsageError
@@ -22,13 +22,24 @@ from vcdb.models import Verdict, Video
 class MapSheet:
     """Collects places and draws them on the courses of a locator."""
 
-    def __init__(self, path: Path, locator: Locator, videos: Mapping[int, Video]) -> None:
-        """Raises UsageError where no course has coordinates to draw."""
+    def __init__(
+        self,
+        path: Path,
+        locator: Locator,
+        videos: Mapping[int, Video],
+        truth: Path | None = None,
+    ) -> None:
+        """``truth`` is telemetry of the run that will be drawn.
+
+        Raises UsageError where no course has coordinates to draw, InputError where ``truth``
+        cannot be read or has none.
+        """
         self._courses_m = {lap.video_id: lap.course.points_m for lap in locator.laps}
         if not any(map(len, self._courses_m.values())):
             raise UsageError(
                 "no course has coordinates (columns such as x_m, y_m) to draw a map of"
             )
+        self._truth = None if truth is None else _read_truth(truth)
         self._path = path
         self._videos = videos
         self._points: list[MapPoint] = []
@@ -52,9 +63,9 @@ class MapSheet:
             )
             self._pairs.append(Pair(scene, frame, f"{words} frame {location.place.frame}"))
 
-    def add_track(self, points: Sequence[TrackPoint], truth: Path | None) -> None:
+    def add_track(self, points: Sequence[TrackPoint]) -> None:
         """Add every frame of a run, and its true places where there is telemetry of it."""
-        true_m = np.zeros((0, 2)) if truth is None else _true_m(points, truth)
+        true_m = np.zeros((0, 2)) if self._truth is None else _true_m(points, self._truth)
         errors_m = []
         for number, point in enumerate(points):
             found = self._point(point.place, point.verdict)
@@ -109,8 +120,16 @@ class MapSheet:
             return None
 
 
-def _true_m(points: Sequence[TrackPoint], truth: Path) -> NDArray[np.float64]:
-    telemetry = read_telemetry(truth)
+def _read_truth(path: Path) -> Telemetry:
+    telemetry = read_telemetry(path)
+    if not len(coordinates_m(Positions(telemetry.names, telemetry.numbers, telemetry.texts))):
+        raise InputError(
+            f"{path} has no coordinates (columns such as x_m, y_m) to compare the places with"
+        )
+    return telemetry
+
+
+def _true_m(points: Sequence[TrackPoint], telemetry: Telemetry) -> NDArray[np.float64]:
     frames = np.array([point.frame for point in points], np.int64)
     at_s = np.array([point.at_s for point in points])
     rows = np.nan_to_num(rows_of_frames(telemetry, frames, at_s, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ def lap_options(
         return None
     from vcdb.laps import AUTO, LapOptions, parse_span
 
+    if len(paths) == 1 and not paths[0].exists():
+        raise UsageError(f"{paths[0]}: there is no such file; check the path")
     if len(paths) != 1 or not paths[0].is_file() or other:
         raise UsageError(
             "--telemetry links one video file to its telemetry; name that one file, and leave out "
@@ -64,6 +67,7 @@ def add_lap(
     from vcdb.admission import failed_result
     from vcdb.database import Database
     from vcdb.laps import add_course, add_table, course_of_table, index_lap, read_table
+    from vcdb.render_laps import course_text
 
     started = time.perf_counter()
     file = path.absolute()
@@ -79,8 +83,8 @@ def add_lap(
         result = add(base, file, title=title, tags=tags)
         if result.video_id is not None:
             add_course(base, result.video_id, course)
-            if is_table:
-                say(f"{path}: a course of {len(course)} hashes, for --method dhash and --hash")
+            result = replace(result, took_s=time.perf_counter() - started)
+            say(f"{options.telemetry}: course of video {result.video_id}: {course_text(course)}")
             beyond = 0 if is_table else options.span.count(result.frames or 0) - len(course)
             _say_notes(options.telemetry, table.telemetry, course, beyond)
     emit(render.to_json(result) if json else render.add_text(result))

@@ -18,6 +18,7 @@ from vcdb.errors import QueryError, UsageError
 from vcdb.models import Verdict
 
 MIN_DETAIL = 3.0
+PLAIN_REASON = "too little detail outside the display"
 #: Pictures whose proportions differ by more cannot show the same part of the scene.
 MAX_ASPECT_RATIO = 1.05
 Position = dict[str, float | str]
@@ -73,6 +74,11 @@ class Scene:
     index: int
     at_s: float | None
     picture: Callable[[], NDArray[np.uint8]]
+
+
+def is_plain(scores: Sequence[NDArray[np.float32]]) -> bool:
+    """Tell whether a scene had too little detail for :meth:`Locator.look`."""
+    return not any(values.any() for values in scores)
 
 
 class Locator:
@@ -137,9 +143,8 @@ class Locator:
             QueryError: a picture of other proportions than every lap.
         """
         scores, _ = self.look(bgr)
-        if not any(values.any() for values in scores):
-            reason = "too little detail outside the display"
-            return Location("not_found", None, 0.0, reason=reason)
+        if is_plain(scores):
+            return Location("not_found", None, 0.0, reason=PLAIN_REASON)
         found = peaks(self.field, scores, MAX_AMBIGUOUS + 1)
         judgement = judge_scene([peak.similarity for peak in found])
         return Location(

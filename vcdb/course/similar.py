@@ -49,7 +49,7 @@ class Searched:
         which errs by a few hundredths. ``base`` is (108, 192), the view (2304,).
         """
         views = self._views(base, probe_maps())
-        view = views[PLAIN_VARIANT]
+        view = views[PLAIN_VARIANT].copy()
         if not len(self.course.views):
             return np.full(len(self.course), -1, np.float32), view
         quick = self._quick(views)

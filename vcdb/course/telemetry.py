@@ -74,7 +74,11 @@ def make_telemetry(
         raise InputError(
             f"{name} has no position: besides the clock it needs columns such as x_m, y_m"
         )
-    time_s = None if time_name is None else _clock(name, time_name, numbers[time_name])
+    time_s = None
+    notes: tuple[str, ...] = ()
+    if time_name is not None:
+        time_s = _clock(name, time_name, numbers[time_name])
+        notes = _gaps(name, time_name, numbers[time_name], time_s)
     frames = None
     if frame_name is not None:
         _check_rising(name, frame_name, numbers[frame_name])
@@ -85,7 +89,7 @@ def make_telemetry(
         {column: tuple(values) for column, values in texts.items()},
         time_s,
         frames,
-        () if time_s is None else _gaps(name, time_s),
+        notes,
     )
 
 
@@ -115,19 +119,22 @@ def _check_rising(name: str, column: str, values: NDArray[np.float64]) -> None:
     if falls.size:
         row = int(falls[0]) + 1
         raise InputError(
-            f"{name} runs backwards: {column} falls from {values[row - 1]:g} to {values[row]:g} "
-            f"at row {row + 1}; cut the file to one lap or sort its rows"
+            f"{name} runs backwards: {column} falls from {values[row - 1]:.12g} to "
+            f"{values[row]:.12g} at row {row + 1}; cut the file to one lap or sort its rows"
         )
     if values[-1] == values[0]:
         raise InputError(f"{name} stands still: {column} is {values[0]:g} in every row")
 
 
-def _gaps(name: str, time_s: NDArray[np.float64]) -> tuple[str, ...]:
+def _gaps(
+    name: str, column: str, values: NDArray[np.float64], time_s: NDArray[np.float64]
+) -> tuple[str, ...]:
+    """Say where rows are missing, in the table's own clock so that the place is found there."""
     steps = np.diff(time_s)
     usual_s = float(np.median(steps))
     wide = np.flatnonzero(steps > max(GAP_S, GAP_STEPS * usual_s))
     return tuple(
-        f"{name} has no rows between {time_s[row]:.2f} s and {time_s[row + 1]:.2f} s; "
+        f"{name} has no rows between {column} {values[row]:.12g} and {values[row + 1]:.12g}; "
         "positions there are interpolated"
         for row in wide
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vcdb.course.align import MAX_STEP_S, STEP_S, Belief, Floats, Lattice, smooth
 from vcdb.course.course import NEAR_M
 from vcdb.course.estimate import Estimate, estimate
-from vcdb.course.locator import CoursePlace, Location, Locator, Scene
+from vcdb.course.locator import PLAIN_REASON, CoursePlace, Location, Locator, Scene, is_plain
 from vcdb.course.similar import Peak, similarities_at
 from vcdb.course.steady import LapClock, course_clock_s, steady
 from vcdb.course.verdict import MAX_LOG_ODDS, WITNESS_S, judge_sequence, log_odds, testimony
@@ -113,6 +113,8 @@ class Tracker:
             times_s.append(passed[1])
         if not looks:
             raise UsageError("a sequence needs at least one frame")
+        if all(is_plain(look.scores) for look in looks):
+            return Location("not_found", None, 0.0, reason=PLAIN_REASON)
         clocks = [times_s]
         if len(times_s) < len(looks):
             period_s = float(np.median([course.period_s for course in self.locator.courses]))

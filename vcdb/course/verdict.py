@@ -121,6 +121,8 @@ def judge_sequence(here: float, anywhere: float, witness: float, own: float) -> 
         return Judgement("found", confidence, None)
     if min(anywhere, known) >= FOUND_CONFIDENCE:
         return Judgement("ambiguous", confidence, "several places fit this sequence")
+    if anywhere >= FOUND_CONFIDENCE:
+        return Judgement("not_found", confidence, "too few scenes that are like one place only")
     return Judgement("not_found", confidence, "the sequence fits no course that is indexed")
 
 
