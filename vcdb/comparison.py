@@ -14,6 +14,7 @@ from vcdb.fingerprint.picture import image_grids
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
+from vcdb.media.patches import patches_of
 from vcdb.search.variants import Hypothesis, as_it_is, further_hypotheses, without_bars
 
 #: Cells that decide on gain and offset; the others may be covered by something.
@@ -71,7 +72,7 @@ def _hypotheses(bgr: NDArray[np.uint8]) -> Iterator[Hypothesis]:
     yield as_it_is(bgr)
     if area != FULL:
         yield without_bars(bgr, area)
-    yield from further_hypotheses(bgr, area)
+    yield from further_hypotheses(bgr, area, patches_of(bgr))
 
 
 def _mean_difference(one: Comparison) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vcdb.database import Database
+from vcdb.media.patches import patches_of
 from vcdb.media.screen import find_screen, seen_aspect, upright
 from vcdb.testing import scene, shots, write_video
 
@@ -43,7 +44,7 @@ def test_a_slanted_screen_is_found_and_set_upright(
     for seed in range(4):
         picture = scene(seed, HEIGHT, WIDTH)
         shot = photo(picture, corners, room, seed)
-        found = find_screen(shot)
+        found = find_screen(patches_of(shot))
         assert found is not None
         assert np.abs(found - corners).max() < 5
         assert seen_aspect(found) == pytest.approx(WIDTH / HEIGHT, rel=0.12)
@@ -55,31 +56,34 @@ def test_dark_spots_at_its_rim_do_not_bend_a_screen() -> None:
     picture = scene(2, HEIGHT, WIDTH)
     cv2.circle(picture, (0, 110), 30, (22, 22, 22), -1)
     cv2.circle(picture, (200, HEIGHT), 40, (22, 22, 22), -1)
-    found = find_screen(photo(picture, SLANTS[0], (24, 22, 20)))
+    found = find_screen(patches_of(photo(picture, SLANTS[0], (24, 22, 20))))
     assert found is not None
     assert np.abs(found - SLANTS[0]).max() < 6
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_film_s_own_frame_has_no_screen(seed: int) -> None:
-    assert find_screen(scene(seed, 360, 640)) is None
+    assert find_screen(patches_of(scene(seed, 360, 640))) is None
 
 
 def test_what_is_straight_round_or_small_is_no_slanted_screen() -> None:
     picture, room = scene(3, HEIGHT, WIDTH), (24, 22, 20)
-    assert find_screen(photo(picture, STRAIGHT, room)) is None
-    assert find_screen(photo(picture, [(10, 10), (90, 14), (88, 60), (12, 58)], room)) is None
+    assert find_screen(patches_of(photo(picture, STRAIGHT, room))) is None
+    assert (
+        find_screen(patches_of(photo(picture, [(10, 10), (90, 14), (88, 60), (12, 58)], room)))
+        is None
+    )
     edge_on = [(60, 20), (160, 120), (160, 180), (60, 300)]
-    assert find_screen(photo(picture, edge_on, room)) is None
+    assert find_screen(patches_of(photo(picture, edge_on, room))) is None
     round_one = np.full((320, 500, 3), room, np.uint8)
     cv2.ellipse(round_one, (250, 160), (190, 110), 8, 0, 360, (200, 120, 90), -1)
-    assert find_screen(round_one) is None
+    assert find_screen(patches_of(round_one)) is None
 
 
 def test_corners_keep_their_order_however_the_screen_is_turned() -> None:
     """Else the picture would come out lying on its side."""
     for corners in SLANTS:
-        found = find_screen(photo(scene(1, HEIGHT, WIDTH), corners, (24, 22, 20)))
+        found = find_screen(patches_of(photo(scene(1, HEIGHT, WIDTH), corners, (24, 22, 20))))
         assert found is not None
         left_to_right = found[[0, 3], 0].max() < found[[1, 2], 0].min()
         top_to_bottom = found[[0, 1], 1].max() < found[[2, 3], 1].min()

@@ -8,6 +8,7 @@ import pytest
 
 from vcdb.fingerprint.descriptor import Levels
 from vcdb.media.area import FULL
+from vcdb.media.patches import patches_of
 from vcdb.search.difference import differences
 from vcdb.search.finder import levels_of_picture
 from vcdb.search.variants import as_it_is, further_hypotheses
@@ -31,7 +32,7 @@ def stored(picture: np.ndarray) -> Levels:
 
 def best(altered: np.ndarray, picture: np.ndarray) -> tuple[float, str]:
     """The smallest difference of any further hypothesis, and which one it is."""
-    hypotheses = further_hypotheses(altered, FULL)
+    hypotheses = further_hypotheses(altered, FULL, patches_of(altered))
     queries = levels_of_picture(altered, hypotheses)
     rows = np.flatnonzero(np.isfinite(queries.deviation)).tolist()
     own = stored(picture).values

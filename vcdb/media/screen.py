@@ -10,15 +10,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vcdb.media.inner import stands_out
+from vcdb.media.patches import Outline, Patches, Picture
 
-Picture = npt.NDArray[np.uint8]
 Corners = npt.NDArray[np.float64]
-Outline = npt.NDArray[np.int32]
 
-#: The screen has at least this share of the photo, and fills its four sides to at least so much.
+#: The screen has at least this share of the photo, and fills its four sides to at least so much;
+#: less of them, as long as they are roughly known.
 _LEAST_SIZE = 0.15
-_LEAST_FILLED = 0.8
+_LEAST_FILLED, _LEAST_ROUGHLY_FILLED = 0.8, 0.7
 #: Sides of the photo that the patch may touch: from one that reaches beyond it nothing is known.
 _MARGIN = 0.01
 #: Opposite sides are this alike at least, and no corner is more pointed: a screen is not seen from
@@ -26,25 +25,29 @@ _MARGIN = 0.01
 _LEAST_ALIKE = 0.55
 _MOST_COSINE = 0.5
 #: A screen seen straight needs no such care: a corner must be off by more than this share.
-_LEAST_SLANT = 0.012
+_LEAST_SLANT, _LEAST_ROUGH_SLANT = 0.012, 0.004
 _ROUNDS = 2
+#: Lines are fitted to points of the hull so far apart.
+_STEP_PX = 3.0
 
 
-def find_screen(bgr: Picture) -> Corners | None:
+def find_screen(patches: Patches) -> Corners | None:
     """Corners (4, 2) of a slanted screen: x, y in pixels, clockwise from the upper left; or None.
 
-    ``bgr``: (height, width, 3) uint8.
+    ``patches``: what stands out in the photo.
     """
-    mask = stands_out(bgr)
-    if mask is None:
-        return None
-    outline = _largest_outline(mask)
+    outline = max(patches.outlines, key=cv2.contourArea, default=None)
     if outline is None:
         return None
-    corners = _four_corners(outline)
-    if corners is None or not _is_screen(corners, cv2.contourArea(outline), bgr.shape[:2]):
+    filled, width, height = cv2.contourArea(outline), patches.width, patches.height
+    if filled < _LEAST_SIZE * width * height:
         return None
-    return corners
+    hull = np.asarray(cv2.convexHull(outline), np.int32)
+    rough = _rough_corners(hull)
+    if rough is None or not _may_be_one(rough, filled, max(width, height)):
+        return None
+    corners = _exact_corners(rough, hull)
+    return corners if _is_screen(corners, filled, patches) else None
 
 
 def upright(bgr: Picture, corners: Corners, aspect: float) -> Picture:
@@ -74,25 +77,18 @@ def _sides(corners: Corners) -> Corners:
     return sides
 
 
-def _largest_outline(mask: Picture) -> Outline | None:
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not outlines:
-        return None
-    largest = np.asarray(max(outlines, key=cv2.contourArea), np.int32)
-    return largest if cv2.contourArea(largest) >= _LEAST_SIZE * mask.size else None
-
-
-def _four_corners(outline: Outline) -> Corners | None:
-    """Four corners around an outline (n, 1, 2): where the lines along its sides meet."""
-    hull = cv2.convexHull(outline)
+def _rough_corners(hull: Outline) -> Corners | None:
+    """Four corners that stand for a hull (n, 1, 2), if it has four sides."""
     around = cv2.arcLength(hull, closed=True)
     for share in (0.01, 0.02, 0.03, 0.05, 0.08):
         rough = cv2.approxPolyDP(hull, share * around, closed=True)
         if len(rough) <= 4:
             break
-    if len(rough) != 4:
-        return None
-    corners = _in_order(rough.reshape(4, 2).astype(np.float64))
+    return _in_order(rough.reshape(4, 2).astype(np.float64)) if len(rough) == 4 else None
+
+
+def _exact_corners(corners: Corners, hull: Outline) -> Corners:
+    """Where the lines along the sides of a hull (n, 1, 2) meet."""
     points = _dense(hull.reshape(-1, 2).astype(np.float64))
     for _ in range(_ROUNDS):
         better = _refined(corners, points)
@@ -112,10 +108,10 @@ def _in_order(corners: Corners) -> Corners:
 
 
 def _dense(hull: Corners) -> Corners:
-    """Points about a pixel apart along the hull."""
+    """Points a few pixels apart along the hull."""
     parts = []
     for start, stop in zip(hull, np.roll(hull, -1, axis=0), strict=True):
-        count = max(1, round(float(np.linalg.norm(stop - start))))
+        count = max(1, round(float(np.linalg.norm(stop - start)) / _STEP_PX))
         parts.append(start + (stop - start) * np.arange(count)[:, None] / count)
     dense: Corners = np.concatenate(parts)
     return dense
@@ -130,7 +126,7 @@ def _refined(corners: Corners, points: Corners) -> Corners | None:
         at = (points - start) @ along
         off = np.abs((points - start) @ np.array([-along[1], along[0]]))
         own = (at > 0.08 * length) & (at < 0.92 * length) & (off < 0.04 * length + 2)
-        if own.sum() < 8:
+        if own.sum() < 3:
             return None
         fitted = cv2.fitLine(points[own].astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)
         lines.append(fitted.ravel().astype(np.float64))
@@ -150,8 +146,24 @@ def _meeting(one: Corners, other: Corners) -> Corners | None:
     return point
 
 
-def _is_screen(corners: Corners, filled: float, size: tuple[int, int]) -> bool:
-    height, width = size
+def _slant(corners: Corners) -> float:
+    """How far some corner is from the upright rectangle around all, in pixels."""
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    straight = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
+    return float(np.abs(corners - straight).max())
+
+
+def _may_be_one(rough: Corners, filled: float, length: int) -> bool:
+    """Whether exact corners are worth while; most patches of a film's own frame end here.
+
+    They lie along its sides, or are of any shape.
+    """
+    area = cv2.contourArea(rough.astype(np.float32))
+    return _slant(rough) > _LEAST_ROUGH_SLANT * length and filled >= _LEAST_ROUGHLY_FILLED * area
+
+
+def _is_screen(corners: Corners, filled: float, patches: Patches) -> bool:
+    width, height = patches.width, patches.height
     sides = corners - np.roll(corners, 1, axis=0)
     lengths = np.linalg.norm(sides, axis=1)
     if lengths.min() < 16 or not cv2.isContourConvex(corners.astype(np.float32)):
@@ -163,12 +175,9 @@ def _is_screen(corners: Corners, filled: float, size: tuple[int, int]) -> bool:
     )
     alike = np.minimum(lengths, np.roll(lengths, 2)) / np.maximum(lengths, np.roll(lengths, 2))
     inside = (corners > -_MARGIN * width) & (corners < np.array([width, height]) * (1 + _MARGIN))
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    straight = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
-    slant = np.abs(corners - straight).max() / max(width, height)
     return bool(
         cosines.max() <= _MOST_COSINE
         and alike.min() >= _LEAST_ALIKE
         and inside.all()
-        and slant > _LEAST_SLANT
+        and _slant(corners) > _LEAST_SLANT * max(width, height)
     )

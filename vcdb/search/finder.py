@@ -16,6 +16,7 @@ from vcdb.fingerprint.picture import PictureSums, image_grids
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
+from vcdb.media.patches import Patches, patches_of
 from vcdb.models import Answer, SecondLook
 from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
@@ -68,6 +69,17 @@ class _Asked(NamedTuple):
     started: float
 
 
+class _Picture(NamedTuple):
+    """The query's picture, or what was made of it: uint8 (height, width, 3), BGR, and its sums."""
+
+    bgr: NDArray[np.uint8]
+    sums: PictureSums
+
+
+def _summed(bgr: NDArray[np.uint8]) -> _Picture:
+    return _Picture(bgr, PictureSums(bgr))
+
+
 class Finder:
     """Answers pictures from a store. Holds nothing between two of them."""
 
@@ -110,10 +122,10 @@ class Finder:
     ) -> Answer:
         asked = _Asked(name, limit, time.perf_counter())
         least = model().look_from if second_look else None
-        bgr = shrunk(bgr)
+        picture = _summed(shrunk(bgr))
         with self._store.snapshot() as store:
             search = _Search(store, tracer, least=least)
-            scored = search.exactly(bgr, search.for_picture(bgr))
+            scored = search.exactly(picture, search.for_picture(picture))
             every = scored + search.near_misses
             looks = doubtful(every) if second_look else []
             if not looks:
@@ -121,7 +133,7 @@ class Finder:
         # Not before it is needed: it is most of what a plain search would import.
         from vcdb.search.second_look import review
 
-        scored, outcome = review(every, looks, search.shown(bgr), self._store)
+        scored, outcome = review(every, looks, search.shown(picture), self._store)
         with self._store.snapshot() as store:
             return _answer(search, scored, asked, store, outcome)
 
@@ -170,40 +182,41 @@ class _Search:
         self.near_misses: list[Scored] = []
         #: By the hypotheses' numbers; and the pictures of those that are not the query's own.
         self.geometries: list[Geometry] = []
-        self._upright: dict[int, NDArray[np.uint8]] = {}
+        self._upright: dict[int, _Picture] = {}
 
     @property
     def has_detail(self) -> bool:
         """Whether any hypothesis shows enough to be looked for."""
         return bool(self._widenings)
 
-    def for_picture(self, bgr: NDArray[np.uint8]) -> list[Scored]:
+    def for_picture(self, picture: _Picture) -> list[Scored]:
         """Try hypotheses, the likeliest first, until one gives a match that cannot be beaten."""
-        as_is = self._expect_of(bgr, [as_it_is(bgr)])
+        bgr = picture.bgr
+        as_is = self._expect_of(picture, [as_it_is(bgr)])
         if self._is_soon_sure(as_is):
             return self._scored()
         area = find_area_image(bgr)
-        cut = self._expect_of(bgr, [without_bars(bgr, area)]) if area != FULL else []
+        cut = self._expect_of(picture, [without_bars(bgr, area)]) if area != FULL else []
         scored = self._go_on(as_is, cut)
         if scored or not self.has_detail:
             return scored
-        scored = self._try_further(self._expect_of(bgr, further_hypotheses(bgr, area)))
-        return scored or self._try_screen(bgr)
+        patches = patches_of(bgr)
+        further = self._expect_of(picture, further_hypotheses(bgr, area, patches))
+        return self._try_further(further) or self._try_screen(bgr, patches)
 
-    def shown(self, bgr: NDArray[np.uint8]) -> list[Shown]:
+    def shown(self, picture: _Picture) -> list[Shown]:
         """What each hypothesis takes the query for, by number."""
         return [
-            Shown(self._upright.get(number, bgr), where)
+            Shown(self._upright.get(number, picture).bgr, where)
             for number, where in enumerate(self.geometries)
         ]
 
-    def exactly(self, bgr: NDArray[np.uint8], scored: list[Scored]) -> list[Scored]:
+    def exactly(self, picture: _Picture, scored: list[Scored]) -> list[Scored]:
         """Look again under the exact geometry, where what was found leaves more than rounding."""
         best = min(scored, key=lambda one: one.order, default=None)
         if best is None or best.difference <= _ROUNDING:
             return scored
-        bgr = self._upright.get(best.hypothesis, bgr)
-        sums = PictureSums(bgr)
+        bgr, sums = picture = self._upright.get(best.hypothesis, picture)
         exact = register(sums, self.geometries[best.hypothesis], *self._found.scene(best))
         if exact is None:
             return scored
@@ -211,7 +224,7 @@ class _Search:
         whole, cut = sums.grids([exact, again.geometry])
         fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
         if best.hypothesis in self._upright:
-            self._upright.update(dict.fromkeys(fresh, bgr))
+            self._upright.update(dict.fromkeys(fresh, picture))
         for number in fresh:
             self._found.compare_again(number, scored)
         self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
@@ -248,10 +261,10 @@ class _Search:
         self._scan(dict.fromkeys(hypotheses, (0, _FURTHER_RUNGS)))
         return self._scored()
 
-    def _try_screen(self, bgr: NDArray[np.uint8]) -> list[Scored]:
+    def _try_screen(self, bgr: NDArray[np.uint8], patches: Patches) -> list[Scored]:
         """What is on a screen that was photographed from the side, in each shape it may have."""
-        for picture in on_a_screen(bgr):
-            hypotheses = self._expect_of(picture, inner_hypotheses(picture))
+        for picture in map(_summed, on_a_screen(bgr, patches)):
+            hypotheses = self._expect_of(picture, inner_hypotheses(picture.bgr))
             self._upright.update(dict.fromkeys(hypotheses, picture))
             self._scan(dict.fromkeys(hypotheses, (0, ALL_RUNGS)))
             scored = self._scored()
@@ -265,8 +278,9 @@ class _Search:
         self.near_misses += [one for one in scored if one.probability < model().claim_from]
         return [one for one in scored if one.probability >= model().claim_from]
 
-    def _expect_of(self, bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> list[int]:
-        return self._expect(hypotheses, levels_of_picture(bgr, hypotheses))
+    def _expect_of(self, picture: _Picture, hypotheses: Sequence[Hypothesis]) -> list[int]:
+        grids = picture.sums.grids([hypothesis.geometry for hypothesis in hypotheses])
+        return self._expect(hypotheses, levels_of_grids(grids))
 
     def _expect(
         self,

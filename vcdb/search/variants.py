@@ -16,6 +16,7 @@ from vcdb.fingerprint.geometry import ROWS, Geometry, geometry
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
 from vcdb.media.inner import find_inner
+from vcdb.media.patches import Patches
 from vcdb.media.screen import find_screen, seen_aspect, upright
 
 #: Of the stored picture's size, how much the query shows, as zoom of the cells: crops of 5, 10 and
@@ -70,14 +71,18 @@ def without_bars(bgr: NDArray[np.uint8], area: Area) -> Hypothesis:
     return Hypothesis("bars_cut", geometry(bgr.shape[1] / bgr.shape[0], area))
 
 
-def further_hypotheses(bgr: NDArray[np.uint8], area: Area) -> list[Hypothesis]:
-    """What to try when neither matched, within ``area`` (the picture without its bars)."""
+def further_hypotheses(bgr: NDArray[np.uint8], area: Area, patches: Patches) -> list[Hypothesis]:
+    """What to try when neither matched, within ``area`` (the picture without its bars).
+
+    ``patches``: what stands out in the picture.
+    """
     aspect = bgr.shape[1] / bgr.shape[0]
     shown = aspect * (area.right - area.left) / (area.bottom - area.top)
+    inners = _inner_areas(bgr, patches)
     stretches = [*(by for to in _FILM_ASPECTS if _is_worth(by := shown / to)), *_FREE_STRETCHES]
     return [
         Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
-        *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in _inner_areas(bgr)),
+        *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in inners),
         *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
         *(
             Hypothesis("zoomed", _cropped(aspect, area, by, corner))
@@ -108,9 +113,12 @@ def _name(exact: Geometry, aspect: float) -> str:
     return "zoomed" if ROWS * max(across, down) >= _LEAST_ZOOM * short else "as_is"
 
 
-def on_a_screen(bgr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The picture on a photographed screen, upright, in the likeliest shapes; most often none."""
-    corners = find_screen(bgr)
+def on_a_screen(bgr: NDArray[np.uint8], patches: Patches) -> list[NDArray[np.uint8]]:
+    """The picture on a photographed screen, upright, in the likeliest shapes; most often none.
+
+    ``patches``: what stands out in the photo.
+    """
+    corners = find_screen(patches)
     if corners is None:
         return []
     seen = seen_aspect(corners)
@@ -126,10 +134,10 @@ def inner_hypotheses(bgr: NDArray[np.uint8]) -> list[Hypothesis]:
     return [Hypothesis("inner_picture", geometry(aspect, inner)) for inner in areas]
 
 
-def _inner_areas(bgr: NDArray[np.uint8]) -> Iterator[Area]:
+def _inner_areas(bgr: NDArray[np.uint8], patches: Patches) -> Iterator[Area]:
     """Pictures inside the screenshot, and what is inside their bars."""
     height, width = bgr.shape[:2]
-    for area in find_inner(bgr):
+    for area in find_inner(patches):
         yield area
         top, bottom = round(area.top * height), round(area.bottom * height)
         left, right = round(area.left * width), round(area.right * width)
