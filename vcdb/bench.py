@@ -30,8 +30,8 @@ from vcdb.fingerprint.sketch import sketched, sketches_of
 from vcdb.search.finder import ALL_RUNGS, MOST_RECORDS, Finder
 from vcdb.search.probes import ranges_of, widen
 from vcdb.store.base import Store
+from vcdb.store.base_files import drop_from_cache
 from vcdb.store.codec import unpack_place
-from vcdb.store.lmdb_env import drop_from_cache
 from vcdb.store.lmdb_store import LmdbStore
 
 #: Deviations of a cell's change where frames are scaled to 60 % and made JPEG files of quality 25:

@@ -17,7 +17,7 @@ from vcdb.store.lmdb_store import LmdbStore
 COMPACTOR = """
 import os, signal, sys
 from pathlib import Path
-from vcdb.store import compaction, lmdb_env
+from vcdb.store import base_files, compaction, lmdb_env
 from vcdb.store.lmdb_store import LmdbStore
 left = int(sys.argv[2])
 def counted(work):
@@ -29,8 +29,8 @@ def counted(work):
         return work(*arguments, **options)
     return step
 for owner, name in (
-    (compaction, "_append"), (lmdb_env, "_point_to"), (lmdb_env, "_sync_folder"),
-    (lmdb_env, "_remove_files"), (lmdb_env, "_open_fresh"), (Path, "replace"), (os, "fsync"),
+    (compaction, "_append"), (lmdb_env, "point_to"), (base_files, "_sync_folder"),
+    (lmdb_env, "remove_files"), (lmdb_env, "_open_fresh"), (Path, "replace"), (os, "fsync"),
     (Path, "unlink"),
 ):
     setattr(owner, name, counted(getattr(owner, name)))

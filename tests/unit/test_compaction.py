@@ -15,6 +15,7 @@ from tests.contract.stores import make_video
 from vcdb.errors import StoreError
 from vcdb.store import compaction, lmdb_env
 from vcdb.store.base import Ranges
+from vcdb.store.base_files import current_file
 from vcdb.store.codec import postings_of
 from vcdb.store.lmdb_store import LmdbStore
 
@@ -141,7 +142,7 @@ def test_full_disk_leaves_the_base_as_it_was(
         def full(*arguments: object) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(lmdb_env, "_point_to", full)
+        monkeypatch.setattr(lmdb_env, "point_to", full)
         with pytest.raises((OSError, StoreError)):
             store.compact()
         monkeypatch.undo()
@@ -154,9 +155,9 @@ def test_closing_compacts_where_it_pays(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("vcdb.store.lmdb_store._WORTH_BYTES", 0)
     with LmdbStore(folder) as store:
         kept = list(store.videos())
-        assert lmdb_env.current_file(folder).name == "data.mdb"
+        assert current_file(folder).name == "data.mdb"
         store.remove([video.video_id for video in kept[1:]])
-    assert lmdb_env.current_file(folder).name == "data-1.mdb"
+    assert current_file(folder).name == "data-1.mdb"
     with LmdbStore(folder) as store:
         assert list(store.videos()) == kept[:1]
         assert list(store.check()) == []

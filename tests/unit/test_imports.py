@@ -37,7 +37,7 @@ LAYERS = (
 #: Where a library may be imported; a folder ends in a slash.
 HOMES = {
     "av": ("media/container.py", "media/seeking.py", "media/video.py", "media/encode.py"),
-    "lmdb": ("store/lmdb_env.py", "store/lmdb_store.py"),
+    "lmdb": ("store/lmdb_env.py", "store/lmdb_errors.py"),
     "typer": ("cli/",),
     "rich": ("cli/progress.py",),
     "watchfiles": ("watch.py",),

@@ -21,7 +21,7 @@ from vcdb.errors import (
     StoreFullError,
     StoreLockedError,
 )
-from vcdb.store import filesystem, lmdb_env, segments
+from vcdb.store import base_files, filesystem, segments
 from vcdb.store.base import Ranges
 from vcdb.store.codec import POSTING, unpack_place
 from vcdb.store.lmdb_store import LmdbStore
@@ -348,7 +348,7 @@ def test_network_file_systems_are_recognised(tmp_path: Path, place: str, kind: s
 def test_base_on_a_network_file_system_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lmdb_env, "network_file_system", lambda _: "nfs4")
+    monkeypatch.setattr(base_files, "network_file_system", lambda _: "nfs4")
     with pytest.raises(StoreLockedError, match="local disk"):
         LmdbStore(tmp_path / "base", create=True)
 

@@ -13,23 +13,24 @@ from typing import Any, TypeVar
 import lmdb
 
 from vcdb.errors import (
-    BaseNotFoundError,
     CorruptStoreError,
-    FormatVersionError,
     StoreError,
-    StoreFullError,
     StoreLockedError,
 )
-from vcdb.store.filesystem import network_file_system
+from vcdb.store.base_files import (
+    LOCK_ENDING,
+    current_file,
+    later_file,
+    point_to,
+    pointed,
+    pointer,
+    refuse_bad_folder,
+    remove_files,
+)
+from vcdb.store.lmdb_errors import error_number, translated
 
 T = TypeVar("T")
 
-#: The file of a base that was never compacted, the names of later ones, and the file that names
-#: the one of now.
-DATA_FILE = "data.mdb"
-_LATER_FILES = "data-{}.mdb"
-_CURRENT = "current"
-_LOCK_ENDING = "-lock"
 _FIRST_MAP_BYTES = 64 << 20
 _GROWTH = 2
 #: One thread of a server may hold several snapshots; a slot is 64 bytes.
@@ -39,8 +40,6 @@ _READERS_WAIT_S = 60.0
 #: How often opening begins anew because the base was compacted meanwhile.
 _OPEN_ATTEMPTS = 20
 _META_PAGES = 2
-#: LMDB reports a write that came out short, as on a disk that fills up, as EIO.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class _OutdatedError(Exception):
@@ -89,14 +88,14 @@ class Environment:
         self.maps = 0
         self._is_writable = create
         self._wrote = False
-        self._pointer = str(folder / _CURRENT)
-        _refuse_bad_folder(folder, create=create)
+        self._pointer = pointer(folder)
+        refuse_bad_folder(folder, create=create)
         self._open(create=create)
 
     def _open(self, *, create: bool) -> None:
         """Open the file that is the base now."""
         for _ in range(_OPEN_ATTEMPTS):
-            self._seen, name = _pointed(self._pointer), current_file(self.folder)
+            self._seen, name = pointed(self._pointer), current_file(self.folder)
             try:
                 with translated(self.folder):
                     self.maps += 1
@@ -204,7 +203,7 @@ class Environment:
 
         def work(_lock: Any) -> None:
             self._remove_others()
-            made = self.folder / _LATER_FILES.format(_number(self._file) + 1)
+            made = later_file(self._file)
             try:
                 fresh = _open_fresh(made, self._databases, self._file.stat().st_size)
                 try:
@@ -213,10 +212,10 @@ class Environment:
                     fresh.sync(True)
                 finally:
                     fresh.close()
-                _point_to(self.folder, made)
+                point_to(self.folder, made)
             except BaseException:
                 if current_file(self.folder) != made:
-                    _remove_files(made)
+                    remove_files(made)
                 raise
 
         self.write(work)
@@ -229,10 +228,10 @@ class Environment:
             return
         for path in self.folder.glob("data*.mdb"):
             if path != self._file:
-                _remove_files(path)
+                remove_files(path)
 
     def _is_outdated(self) -> bool:
-        return _pointed(self._pointer) != self._seen
+        return pointed(self._pointer) != self._seen
 
     def _reopen_to_write(self) -> None:
         self._is_writable = True
@@ -321,69 +320,9 @@ class Environment:
             )
 
 
-def drop_from_cache(folder: Path) -> bool:
-    """Have the system forget what it keeps of the base's file in memory, where it can be told to.
-
-    Nothing is lost. What a process has mapped stays, so close the base first.
-    """
-    if not hasattr(os, "posix_fadvise"):
-        return False
-    with current_file(folder).open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return True
-
-
-def current_file(folder: Path) -> Path:
-    """The file that is the base in this folder."""
-    try:
-        return folder / (folder / _CURRENT).read_text(encoding="ascii").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return folder / DATA_FILE
-
-
-def _pointed(pointer: str) -> tuple[int, int] | None:
-    """What changes whenever another file becomes the base."""
-    try:
-        status = os.stat(pointer)  # noqa: PTH116 - at each transaction, and twice as fast
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns
-
-
-def _number(file: Path) -> int:
-    return int(file.stem.partition("-")[2] or 0)
-
-
-def _point_to(folder: Path, file: Path) -> None:
-    """Make this file the base, for good, before anything else happens to the disk."""
-    draft = folder / f"{_CURRENT}.new"
-    with draft.open("w", encoding="ascii") as pointer:
-        pointer.write(file.name)
-        pointer.flush()
-        os.fsync(pointer.fileno())
-    draft.replace(folder / _CURRENT)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Where folders cannot be opened, renaming is as safe as it gets.
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove_files(file: Path) -> None:
-    for path in (file, file.with_name(file.name + _LOCK_ENDING)):
-        path.unlink(missing_ok=True)
-
-
 def _open_fresh(file: Path, databases: int, expected_bytes: int) -> Any:
     """A new environment that nobody else knows of; it is safe on disk once it was synced."""
-    _remove_files(file)
+    remove_files(file)
     return lmdb.open(
         str(file),
         subdir=False,
@@ -392,26 +331,6 @@ def _open_fresh(file: Path, databases: int, expected_bytes: int) -> Any:
         sync=False,
         lock=False,
     )
-
-
-def _refuse_bad_folder(folder: Path, *, create: bool) -> None:
-    if current_file(folder).is_file():
-        pass
-    elif folder.exists() and not folder.is_dir():
-        raise BaseNotFoundError(f"{folder} is a file, not a folder with a base")
-    elif not create:
-        what = "holds no base" if folder.exists() else "does not exist"
-        raise BaseNotFoundError(f"{folder} {what}; 'vcdb add' makes one, --db names another")
-    elif folder.exists() and any(folder.iterdir()):
-        raise BaseNotFoundError(
-            f"{folder} holds other files and no base; name an empty or a new folder with --db"
-        )
-    kind = network_file_system(folder)
-    if kind:
-        raise StoreLockedError(
-            f"{folder} lies on a network file system ({kind}), where a base can be damaged; "
-            "keep it on a local disk"
-        )
 
 
 def _open(file: Path, databases: int, map_bytes: int, *, create: bool, write: bool) -> Any:
@@ -442,45 +361,9 @@ def _open(file: Path, databases: int, map_bytes: int, *, create: bool, write: bo
 
 def _is_read_only(file: Path) -> bool:
     try:
-        with file.with_name(file.name + _LOCK_ENDING).open("r+b"):
+        with file.with_name(file.name + LOCK_ENDING).open("r+b"):
             return False
     except FileNotFoundError:
         return not os.access(file.parent, os.W_OK)
     except OSError:
         return True
-
-
-def error_number(error: lmdb.Error) -> int | None:
-    """The operating system's error number behind an LMDB error, or None."""
-    code = getattr(error, "code", None)
-    if isinstance(code, int) and code > 0:
-        return code
-    # Older bindings give the number's text only.
-    text = str(error)
-    return next((number for number in errno.errorcode if text.endswith(os.strerror(number))), None)
-
-
-@contextmanager
-def translated(folder: Path) -> Iterator[None]:
-    """LMDB's errors as ours, with the folder and a remedy."""
-    try:
-        yield
-    except (lmdb.VersionMismatchError, lmdb.IncompatibleError) as error:
-        raise FormatVersionError(
-            f"{folder} was written by another version of LMDB ({error}); update vcdb"
-        ) from error
-    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError) as error:
-        raise CorruptStoreError(
-            f"{current_file(folder)} is damaged ({error}); restore the folder from a backup"
-        ) from error
-    except lmdb.ReadersFullError as error:
-        raise StoreLockedError(f"too many processes read {folder} at once") from error
-    except lmdb.LockError as error:
-        raise StoreLockedError(f"{folder} is locked by another process ({error})") from error
-    except lmdb.Error as error:
-        if error_number(error) in _FULL:
-            raise StoreFullError(
-                f"the disk of {folder} is full or failing ({error}); nothing was changed, free "
-                "some space and repeat"
-            ) from error
-        raise StoreError(f"{folder} cannot be used: {error}") from error
