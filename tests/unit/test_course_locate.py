@@ -347,6 +347,33 @@ def test_frames_between_looks_are_interpolated(locator: Locator) -> None:
     assert np.median(np.abs(found_m - driven_m)) <= 1.5
 
 
+class DimLocator(Locator):
+    """A locator whose scenes are 0.58 like their own place, and 0.57 like one elsewhere."""
+
+    def look(self, bgr):
+        row = int(bgr.view(np.int64)[0])
+        count = len(self.courses[0])
+        rng = np.random.default_rng(row)
+        scores = rng.uniform(0.2, 0.45, count).astype(np.float32)
+        scores[[row % count, (row + 1) % count]] = 0.58
+        scores[(row + rng.integers(30, count - 30)) % count] = 0.57
+        return [scores], np.eye(1, 2304, row, dtype=np.float32)[0]
+
+
+def test_a_run_of_scenes_that_are_barely_alike_is_followed(course: Course) -> None:
+    rows = 40 + np.arange(80)
+    dim = DimLocator([Lap(1, "lap", course)])
+    run = (
+        Scene(n, n * course.period_s, lambda row=row: np.array([row], np.int64).view(np.uint8))
+        for n, row in enumerate(rows)
+    )
+    errors_m = [
+        apart_m(place_m(point.place), ALONG_M[row])
+        for point, row in zip(Tracker(dim).track(run), rows, strict=True)
+    ]
+    assert np.mean(np.array(errors_m) <= 10) >= 0.95
+
+
 def test_another_track_is_not_followed(locator: Locator) -> None:
     points = list(Tracker(locator).track(scenes(OTHER_TRACK, ALONG_M[:80])))
     assert np.mean([point.verdict == "found" for point in points]) <= 0.01

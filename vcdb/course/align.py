@@ -38,9 +38,11 @@ RETURN = 1e-3
 # A state is forgotten when it is less probable than a return from nowhere would make it now, if
 # its scene were so many times more likely than nowhere. It bounds the work on unknown scenes.
 FORGET = 6.0
-# Log-likelihood of a place: -SHARPNESS * log(1 - similarity), against that of "nowhere".
+# Log-likelihood of a place: -SHARPNESS * log(1 - similarity), against that of "nowhere", which is
+# like a place that has half in common with the scene: with less they show different things. Were it
+# more, places would be forgotten wherever another car's camera sees them less well.
 SHARPNESS = 5.0
-NOWHERE_SIMILARITY = 0.62
+NOWHERE_SIMILARITY = 0.5
 MAX_SIMILARITY = 0.995
 
 Floats = NDArray[np.float32]
