@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vcdb.fingerprint.descriptor import Levels
-from vcdb.media.area import FULL
+from vcdb.media.area import FULL, Area
+from vcdb.media.bars import find_area_image
 from vcdb.media.patches import patches_of
 from vcdb.search.difference import differences
 from vcdb.search.finder import levels_of_picture
@@ -16,13 +17,13 @@ from vcdb.testing import scene
 
 HEIGHT, WIDTH = 270, 480
 CORNERS = ("centre", "top left", "top right", "bottom left", "bottom right")
-#: An upright picture is as wide as the central cells: a larger crop from a corner loses a column.
+#: An upright picture is as wide as the central cells: of a column a larger crop leaves nothing.
 CROPS = [
     (shape, corner, share)
     for shape in ((HEIGHT, WIDTH), (HEIGHT, 360), (WIDTH, HEIGHT))
     for corner in CORNERS
     for share in (0.05, 0.10, 0.15)
-    if shape[0] < shape[1] or corner == "centre" or share == 0.05
+    if shape[0] < shape[1] or corner == "centre" or share < 0.15
 ]
 
 
@@ -30,9 +31,9 @@ def stored(picture: np.ndarray) -> Levels:
     return levels_of_picture(picture, [as_it_is(picture)])
 
 
-def best(altered: np.ndarray, picture: np.ndarray) -> tuple[float, str]:
+def best(altered: np.ndarray, picture: np.ndarray, area: Area = FULL) -> tuple[float, str]:
     """The smallest difference of any further hypothesis, and which one it is."""
-    hypotheses = further_hypotheses(altered, FULL, patches_of(altered))
+    hypotheses = further_hypotheses(altered, area, patches_of(altered))
     queries = levels_of_picture(altered, hypotheses)
     rows = np.flatnonzero(np.isfinite(queries.deviation)).tolist()
     own = stored(picture).values
@@ -63,6 +64,36 @@ def test_a_crop_is_undone(shape: tuple[int, int], corner: str, share: float) -> 
     assert variant == "zoomed"
     assert difference < (0.08 if shape[1] > 360 else 0.16)
     assert difference < plain_difference(kept, picture)
+
+
+@pytest.mark.parametrize("left", [0, 64])
+@pytest.mark.parametrize("top", [0, 27])
+def test_of_a_pillarboxed_picture_a_corner_crop_cuts_bar_and_top_or_bottom(
+    top: int, left: int
+) -> None:
+    picture = scene(3, HEIGHT, 360)
+    boxed = cv2.copyMakeBorder(picture, 0, 0, 70, 70, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    cropped = boxed[top : top + HEIGHT - 27, left : left + 436].copy()
+    area = find_area_image(cropped)
+    assert area.right - area.left < 0.9
+    assert best(cropped, picture, area)[0] < 0.2
+
+
+@pytest.mark.parametrize("left", [0, 48])
+@pytest.mark.parametrize("top", [0, 40])
+def test_of_a_letterboxed_picture_a_corner_crop_cuts_bar_and_a_side(top: int, left: int) -> None:
+    picture = scene(4, 200, WIDTH)
+    boxed = cv2.copyMakeBorder(picture, 42, 42, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    cropped = boxed[top : top + 244, left : left + WIDTH - 48].copy()
+    area = find_area_image(cropped)
+    assert area.bottom - area.top < 0.9
+    assert best(cropped, picture, area)[0] < 0.08
+
+
+def test_what_looks_like_bars_may_be_part_of_a_cropped_picture() -> None:
+    picture = scene(5, HEIGHT, WIDTH)
+    cropped = picture[27:, 48:].copy()
+    assert best(cropped, picture, Area(0.3, 0, 0.75, 1))[0] < 0.08
 
 
 def test_a_mirrored_picture_is_turned_back() -> None:

@@ -19,14 +19,16 @@ from vcdb.media.inner import find_inner
 from vcdb.media.patches import Patches
 from vcdb.media.screen import find_screen, seen_aspect, upright
 
-#: Of the stored picture's size, how much the query shows, as zoom of the cells: crops of 5, 10 and
-#: 15 %, and with them slight rotations.
-_ZOOMS = (1 / 0.95, 1 / 0.9, 1 / 0.85)
-#: Where the centre of the larger picture is then: a crop may be centred, or all from one corner.
-_CROPS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+#: Shares of the stored picture's size that crops cut off; they do for slight rotations as well.
+_CUTS = (0.05, 0.1, 0.15)
+#: Where they were cut off, across and down, if not all around.
+_Towards = tuple[int, int]
+_CORNERS: tuple[_Towards, ...] = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+_UP_AND_DOWN: tuple[_Towards, ...] = ((0, -1), (0, 1))
+_LEFT_AND_RIGHT: tuple[_Towards, ...] = ((-1, 0), (1, 0))
 #: How much of a cell a crop may have cut off: the rest stands for it, or narrow pictures, whose
 #: central cells reach to their sides, could not be cropped at all.
-_CUT_CELLS = 0.6
+_CUT_CELLS = 0.8
 #: Shapes that films are made in: a picture of another shape may have been squeezed into it.
 _FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
 #: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
@@ -84,11 +86,7 @@ def further_hypotheses(bgr: NDArray[np.uint8], area: Area, patches: Patches) -> 
         Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
         *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in inners),
         *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
-        *(
-            Hypothesis("zoomed", _cropped(aspect, area, by, corner))
-            for by in _ZOOMS
-            for corner in _CROPS
-        ),
+        *(Hypothesis("zoomed", cropped) for cropped in _crops(aspect, area)),
     ]
 
 
@@ -152,20 +150,39 @@ def _inner_areas(bgr: NDArray[np.uint8], patches: Patches) -> Iterator[Area]:
             )
 
 
-def _cropped(aspect: float, area: Area, zoom: float, towards: tuple[int, int]) -> Geometry:
-    """The picture taken for what is left of a larger one.
+def _crops(aspect: float, area: Area) -> list[Geometry]:
+    """The picture taken for a crop, and what is inside its bars for one.
 
-    Where that was cut on two of its sides, its centre lies ``towards`` them, by half of the cut.
+    Where there are bars, it was these that were cut on one of the axes. But what looks like bars
+    may be part of the picture.
+    """
+    places: list[tuple[Area, _Towards | None]] = [(FULL, None)]
+    places += [(FULL, corner) for corner in _CORNERS]
+    if area != FULL:
+        places.append((area, None))
+    if area.left > FULL.left or area.right < FULL.right:
+        places += [(area, side) for side in _UP_AND_DOWN]
+    if area.top > FULL.top or area.bottom < FULL.bottom:
+        places += [(area, side) for side in _LEFT_AND_RIGHT]
+    return [_cropped(aspect, *place, cut) for cut in _CUTS for place in places]
+
+
+def _cropped(aspect: float, area: Area, towards: _Towards | None, cut: float) -> Geometry:
+    """The picture taken for what is left of a larger one, of which the share ``cut`` is gone.
+
+    On all sides, or ``towards`` one on each axis, 0 where that axis is whole.
     """
     width, height = aspect * (area.right - area.left), area.bottom - area.top
-    cut = (zoom - 1) / 2 * ROWS / zoom / min(width, height)
-    across, down = towards
+    left_across, left_down = (1 - cut if side else 1.0 for side in towards or (1, 1))
+    whole = width / left_across, height / left_down
+    across, down = towards or (0, 0)
+    pitch = min(whole) / ROWS
     return geometry(
         aspect,
         area,
-        zoom=zoom,
-        shift_x=across * cut * width,
-        shift_y=down * cut * height,
+        zoom=min(whole) / min(width, height),
+        shift_x=across * (whole[0] - width) / 2 / pitch,
+        shift_y=down * (whole[1] - height) / 2 / pitch,
         tolerance=_CUT_CELLS,
     )
 
