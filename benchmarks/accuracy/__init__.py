@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.altered import altered_part, summary
-from benchmarks.accuracy.corpus import load
+from benchmarks.accuracy.corpus import Corpus, load
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
 from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
 from benchmarks.common import RESULTS, SHARED, parser, report, table
 
-PARTS = ("self", "pairs", "unknown", "altered")
+PARTS = ("self", "pairs", "unknown", "altered", "key")
 
 
 def main(arguments: list[str]) -> None:
@@ -40,6 +40,9 @@ def main(arguments: list[str]) -> None:
             continue
         if part == "altered":
             _altered(index, chosen.seed, suffix, as_json=chosen.json)
+            continue
+        if part == "key":
+            _key(corpus, chosen.seed, as_json=chosen.json)
             continue
         if part == "self":
             asked = self_part(index, corpus.clips)
@@ -77,6 +80,29 @@ def _altered(index: Index, seed: int, suffix: str, *, as_json: bool) -> None:
     name = f"accuracy-altered{suffix}"
     report(name, rows, as_json=as_json, parameters=parameters, raw=raw)
     draw(asked, rows, RESULTS / f"{name}.png")
+
+
+def _key(corpus: Corpus, seed: int, *, as_json: bool) -> None:
+    """Two tables and files of their own: alterations, and zones of the article's scheme."""
+    from benchmarks.accuracy.key.asking import key_part
+    from benchmarks.accuracy.key.figures import by_alteration, of_the_article
+
+    keyed = key_part(corpus, corpus.clips, seed)
+    parameters = {
+        "corpus": corpus.folder.name,
+        "seed": seed,
+        "plain_left_out": keyed.plain,
+        "records": keyed.records,
+        "frames": keyed.frames,
+    }
+    raw = [asdict(row) for row in keyed.rows]
+    for name, rows in (
+        ("accuracy-key-article", of_the_article(keyed)),
+        ("accuracy-key", by_alteration(keyed, seed)),
+    ):
+        print(table(rows), end="\n\n")
+        own = raw if name == "accuracy-key" else []
+        report(name, rows, as_json=as_json, parameters=parameters, raw=own)
 
 
 def _summary(part: str, asked: Asked) -> dict[str, Any]:

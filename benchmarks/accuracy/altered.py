@@ -65,9 +65,9 @@ def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
     with index.base([clip for clip in clips if corpus.film(clip) not in left_out]) as database:
         for clip in clips:
             stills = stills_of(corpus.path(clip))
-            shots, flat = _shots(corpus.path(clip), len(stills.at_s), seed)
+            shots, flat = shots_of(corpus.path(clip), len(stills.at_s), seed)
             plain += flat
-            for query in (*_altered(clip, shots), *_copied(corpus, clip)):
+            for query in (*alterations_of(clip, shots), *reencoded_of(corpus, clip)):
                 if corpus.film(clip) in left_out:
                     outside.append(_ask(index, database, query, {}, stills))
                 else:
@@ -80,7 +80,7 @@ def _same(corpus: Corpus, one: str, other: str) -> bool:
     return corpus.film(one) == corpus.film(other)
 
 
-def _shots(path: Path, count: int, seed: int) -> tuple[list[tuple[int, float, Shot]], int]:
+def shots_of(path: Path, count: int, seed: int) -> tuple[list[tuple[int, float, Shot]], int]:
     """Of ``count`` frames of a clip some, spread over it and not plain; and how many were plain.
 
     With each comes the one that follows.
@@ -102,14 +102,14 @@ def _shots(path: Path, count: int, seed: int) -> tuple[list[tuple[int, float, Sh
     return shots, plain
 
 
-def _altered(clip: str, shots: Iterable[tuple[int, float, Shot]]) -> Iterator[Query]:
+def alterations_of(clip: str, shots: Iterable[tuple[int, float, Shot]]) -> Iterator[Query]:
     for number, at_s, shot in shots:
         yield Query(UNALTERED, clip, number, at_s, shot.bgr)
         for name, alter in ALTERATIONS.items():
             yield Query(name, clip, number, at_s, alter(shot))
 
 
-def _copied(corpus: Corpus, clip: str) -> Iterator[Query]:
+def reencoded_of(corpus: Corpus, clip: str) -> Iterator[Query]:
     """Frames of copies of the clip's beginning that are not plain in the original."""
     for copy in COPIES:
         with (

@@ -48,7 +48,7 @@ _FIRST_RUNGS = 1
 _CORE_RUNGS = 2
 _NEXT_RUNGS = 4
 ALL_RUNGS = 9
-_FURTHER_RUNGS = 3
+FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
 MOST_RECORDS = 20_000
 #: A difference that the rounding of stored codes alone may make: no geometry would explain it.
@@ -258,7 +258,7 @@ class _Search:
         return self._scored()
 
     def _try_further(self, hypotheses: list[int]) -> list[Scored]:
-        self._scan(dict.fromkeys(hypotheses, (0, _FURTHER_RUNGS)))
+        self._scan(dict.fromkeys(hypotheses, (0, FURTHER_RUNGS)))
         return self._scored()
 
     def _try_screen(self, bgr: NDArray[np.uint8], patches: Patches) -> list[Scored]:

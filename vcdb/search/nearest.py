@@ -12,7 +12,7 @@ from vcdb.fingerprint.sketch import Sketched
 from vcdb.store.codec import BLOCK_RUNS, unpack_place
 
 #: A record is near when at most this share of its sketch's certain bits differ.
-_SKETCH_SHARE = 0.25
+SKETCH_SHARE = 0.25
 #: Of so many of the nearest, those in so many blocks are chosen: reading costs by the block. A
 #: scene that goes on for long has many near records; so many of a block stand for it.
 _MOST_NEAR = 512
@@ -53,10 +53,8 @@ def nearest(
 
     ``sketched``: of all hypotheses; ``hypotheses``: (n,), numbers of them.
     """
-    sure = sketched.certain[hypotheses]
-    turned = np.bitwise_count((postings["sketch"] ^ sketched.sketches[hypotheses]) & sure)
-    share = turned / np.maximum(np.bitwise_count(sure), 1)
-    near = np.flatnonzero(share <= _SKETCH_SHARE)
+    share = shares_turned(sketched, hypotheses, postings)
+    near = np.flatnonzero(share <= SKETCH_SHARE)
     if len(near) > _MOST_NEAR:
         near = near[np.argpartition(share[near], _MOST_NEAR)[:_MOST_NEAR]]
     near = near[np.argsort(share[near], kind="stable")]
@@ -65,6 +63,16 @@ def nearest(
     near = near[chosen]
     _, video_id, run = unpack_place(place[chosen])
     return Near(hypotheses[near], video_id, run, share[near], np.array(blocks, np.intp))
+
+
+def shares_turned(
+    sketched: Sketched, hypotheses: NDArray[np.intp], postings: NDArray[np.void]
+) -> Floats:
+    """Of the certain bits of hypotheses' sketches, what share differs in n postings, (n,)."""
+    sure = sketched.certain[hypotheses]
+    turned = np.bitwise_count((postings["sketch"] ^ sketched.sketches[hypotheses]) & sure)
+    share: Floats = turned / np.maximum(np.bitwise_count(sure), 1)
+    return share
 
 
 def _spread(hypotheses: list[int], places: list[int], asked: Asked) -> tuple[list[int], list[int]]:

@@ -139,7 +139,7 @@ def widen(brightness: Floats) -> list[Widening]:
 
 #: Rungs before the first one that turns items beyond the core, and of these those with the low bits
 #: narrowed.
-_INNER_RUNGS, _NARROW_RUNGS = 3, 2
+INNER_RUNGS, _NARROW_RUNGS = 3, 2
 
 
 def rungs(widening: Widening) -> Iterator[Rung]:
@@ -147,7 +147,7 @@ def rungs(widening: Widening) -> Iterator[Rung]:
     for number, name in enumerate(("least certain", "core", "all low bits")):
         yield Rung(name, ranges_of(widening, number, number + 1))
     outer = _outer_flips(widening)
-    for number, flips in zip(count(_INNER_RUNGS), outer, strict=False):
+    for number, flips in zip(count(INNER_RUNGS), outer, strict=False):
         names = " and ".join(_name(widening.item(place)) for place in flips)
         yield Rung(f"core, turned {names}", ranges_of(widening, number, number + 1))
 
@@ -160,10 +160,10 @@ def ranges_of(widening: Widening, start: int, stop: int) -> Ranges:
     low_min, low_max = 0, _LOW_MASK
     if stop <= _NARROW_RUNGS:
         low_min, low_max = low & ~widening.low_uncertain, low | widening.low_uncertain
-    if stop > _INNER_RUNGS:
-        outer = _outer_flips(widening)[max(0, start - _INNER_RUNGS) : stop - _INNER_RUNGS]
+    if stop > INNER_RUNGS:
+        outer = _outer_flips(widening)[max(0, start - INNER_RUNGS) : stop - INNER_RUNGS]
         # Each of the inner rungs scans all that those before it do.
-        flips = [0] if start < _INNER_RUNGS else []
+        flips = [0] if start < INNER_RUNGS else []
         flips += [int(widening.flips[list(chosen)].sum()) for chosen in outer]
         keys = (keys ^ np.array(flips, np.uint32)[:, None]).ravel()
     keys = np.sort(keys)
