@@ -17,7 +17,7 @@ from vcdb.server.fingerprints import to_lists, to_text
 from vcdb.server.sandbox import Decoded
 
 if TYPE_CHECKING:
-    from vcdb.course.locator import Location, Locator
+    from vcdb.course.locator import CoursePlace, Location, Locator
     from vcdb.server.engine import Engine
 
 #: Matches that are compared cell by cell; of an ambiguous shot there may be many.
@@ -150,8 +150,10 @@ def video_fields(engine: Engine, video: Video, viewer: Viewer, laps: set[int]) -
     }
 
 
-def location_fields(locator: Locator, location: Location, took_ms: float) -> dict[str, Any]:
-    """Where a scene is, and the course that it is on as lines to draw."""
+def location_fields(
+    engine: Engine, locator: Locator, location: Location, took_ms: float, viewer: Viewer
+) -> dict[str, Any]:
+    """Where a scene is, the course that it is on as lines to draw, and the lap's frame there."""
     import json
 
     from vcdb.render_laps import location_json
@@ -159,6 +161,7 @@ def location_fields(locator: Locator, location: Location, took_ms: float) -> dic
     fields: dict[str, Any] = json.loads(location_json("picture", location, took_ms))
     places = [place for place in (location.place, *location.ties) if place is not None]
     shown = {place.video_id for place in places}
+    fields["still"] = _still(engine, location.place, viewer)
     courses = []
     for lap in locator.laps:
         points = lap.course.points_m
@@ -176,6 +179,17 @@ def location_fields(locator: Locator, location: Location, took_ms: float) -> dic
         ],
     }
     return fields
+
+
+def _still(engine: Engine, place: CoursePlace | None, viewer: Viewer) -> str | None:
+    """Where the lap's frame at a place can be had; None where it is not shown or not there."""
+    if place is None or not viewer.media:
+        return None
+    video = engine.base.video(place.video_id)
+    # A table of hashes is a lap without pictures.
+    if not video.frames or not Path(video.path).is_file():
+        return None
+    return f"/api/v1/media/{engine.name_of_frame(place.video_id, place.at_s)}.jpg?size=l"
 
 
 def _point(course: Any, frame: int) -> list[float] | None:

@@ -138,7 +138,7 @@ async def _found(request: Request, url: str | None, limit: int, *, evidence: boo
 )
 async def locate(request: Request) -> Response:
     """Where on an indexed lap a scene is. 404 where the base has no lap with telemetry."""
-    engine = engine_of(request)
+    engine, viewer = engine_of(request), viewer_of(request)
 
     def work(file: bytes) -> Any:
         try:
@@ -149,7 +149,7 @@ async def locate(request: Request) -> Response:
         started = time.perf_counter()
         location = locator.locate(decoded.bgr)
         took_ms = 1000 * (time.perf_counter() - started)
-        return answers.location_fields(locator, location, took_ms)
+        return answers.location_fields(engine, locator, location, took_ms, viewer)
 
     async with admitted(request):
         return JSONResponse(await with_file(request, None, work))

@@ -80,8 +80,12 @@ class Engine:
 
     def name_of_match(self, match: Match) -> str:
         """The name under which the match's frame and preview can be had for a while."""
-        at_ms = round(1000 * match.at_s)
-        moment = Moment(match.video_id, at_ms, max(0, at_ms - _BEFORE_MS), at_ms + _AFTER_MS)
+        return self.name_of_frame(match.video_id, match.at_s)
+
+    def name_of_frame(self, video_id: int, at_s: float) -> str:
+        """The name under which a video's frame at a time, and what is around, can be had."""
+        at_ms = round(1000 * at_s)
+        moment = Moment(video_id, at_ms, max(0, at_ms - _BEFORE_MS), at_ms + _AFTER_MS)
         return self.signer.name(moment)
 
     def name_of_poster(self, video: Video) -> str:

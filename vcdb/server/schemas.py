@@ -168,6 +168,7 @@ class Location(BaseModel):
     ties: list[dict[str, Any]]
     reason: str | None
     took_ms: float
+    still: str | None
     map: Map
 
 

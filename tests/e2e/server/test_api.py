@@ -210,6 +210,8 @@ def test_a_lap_is_located(connect: Connect, base: Path, films: Path, shot: Path)
     assert found["position"]["x_m"] == pytest.approx(120, abs=5)
     assert len(found["map"]["courses"][0]["points"]) > 10
     assert found["map"]["places"][0] == pytest.approx([120, 30], abs=5)
+    frame = client.get(found["still"])
+    assert (frame.status_code, frame.headers["content-type"]) == (200, "image/jpeg")
     assert client.get("/api/v1/stats").json()["laps"] == 1
     assert client.get("/api/v1/videos/2").json()["is_lap"]
 

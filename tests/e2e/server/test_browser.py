@@ -327,6 +327,9 @@ def test_a_lap_shows_its_map(open_page: Open, odd_server: Server, tmp_path: Path
     page.set_input_files("#file", str(frame_file(tmp_path, "harbour", 50)))
     page.wait_for_selector("#course .map .spot")
     assert "x_m" in page.inner_text("#course")
+    pictures = page.locator("#course figure img")
+    until(lambda: pictures.count() == 2, 20)
+    until(lambda: all(one.evaluate("i => i.naturalWidth > 100") for one in pictures.all()), 20)
     assert faults(page) == []
 
 

@@ -103,7 +103,7 @@ function draw(shown) {
 async function locate(file, found) {
   const response = await fetch("api/v1/locate", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
   if (!response.ok || answer !== found) return;
-  const view = courseView(await response.json());
+  const view = courseView(await response.json(), found);
   if (view) $("answer").append(view);
 }
 

@@ -253,8 +253,31 @@ function links(answer, actions) {
 
 // Courses
 
-export function courseView(location) {
-  if (location.verdict === "not_found" || !location.map.courses.length) return null;
+export function courseView(location, answer) {
+  if (location.verdict === "not_found") return null;
+  const values = Object.entries(location.position).map(([name, value]) =>
+    el("div", {}, el("dt", {}, name), el("dd", {}, typeof value === "number" ? String(Math.round(value * 100) / 100) : String(value))),
+  );
+  const words = location.verdict === "found" ? "On the course" : "On the course, perhaps";
+  return el(
+    "article",
+    { class: "card result", id: "course" },
+    el("div", { class: "head" }, el("h2", {}, words), el("p", { class: "lead" }, `${location.title} at ${timestamp(location.at_s)}, confidence ${Math.round(100 * location.confidence)} %`)),
+    location.map.courses.length ? courseMap(location) : null,
+    location.still ? el("div", { class: "pair" }, queryFigure(answer, null), lapFigure(location)) : null,
+    el("dl", { class: "facts" }, values),
+  );
+}
+
+function lapFigure(location) {
+  const frame = el("div", { class: "picture" });
+  const image = el("img", { src: location.still, alt: `${location.title} at ${timestamp(location.at_s)}` });
+  image.addEventListener("error", () => frame.replaceChildren(el("p", { class: "empty" }, "The lap's frame could not be read.")));
+  frame.append(image);
+  return el("figure", {}, frame, el("figcaption", {}, "The lap at this place"));
+}
+
+function courseMap(location) {
   const points = location.map.courses.flatMap((course) => course.points).concat(location.map.places);
   const xs = points.map((point) => point[0]);
   const ys = points.map((point) => -point[1]);
@@ -271,17 +294,7 @@ export function courseView(location) {
   location.map.places.forEach((point, number) =>
     map.append(svg("circle", { cx: point[0], cy: -point[1], r: size / 45, "stroke-width": size / 150, class: number ? "other" : "spot" })),
   );
-  const values = Object.entries(location.position).map(([name, value]) =>
-    el("div", {}, el("dt", {}, name), el("dd", {}, typeof value === "number" ? String(Math.round(value * 100) / 100) : String(value))),
-  );
-  const words = location.verdict === "found" ? "On the course" : "On the course, perhaps";
-  return el(
-    "article",
-    { class: "card result", id: "course" },
-    el("div", { class: "head" }, el("h2", {}, words), el("p", { class: "lead" }, `${location.title} at ${timestamp(location.at_s)}, confidence ${Math.round(100 * location.confidence)} %`)),
-    map,
-    el("dl", { class: "facts" }, values),
-  );
+  return map;
 }
 
 // Library
