@@ -21,6 +21,7 @@ from vcdb.models import Answer, SecondLook
 from vcdb.search.answers import answer_of
 from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
+from vcdb.search.levelling import level
 from vcdb.search.probes import Widening, ranges_of, together, widen
 from vcdb.search.registration import register
 from vcdb.search.tint import without_tint
@@ -216,14 +217,20 @@ class _Search:
         best = min(scored, key=lambda one: one.order, default=None)
         if best is None or best.difference <= _ROUNDING:
             return scored
-        bgr, sums = picture = self._upright.get(best.hypothesis, picture)
-        exact = register(sums, self.geometries[best.hypothesis], *self._found.scene(best))
+        own = best.hypothesis in self._upright
+        picture = self._upright.get(best.hypothesis, picture)
+        scene = self._found.scene(best)
+        start = self.geometries[best.hypothesis]
+        exact = register(picture.sums, start, *scene)
+        turned = level(*picture, exact or start, *scene)
+        if turned is not None:
+            own, picture, exact = True, _Picture(turned.bgr, turned.sums), turned.where
         if exact is None:
             return scored
-        again = registered(best.variant, exact, bgr.shape[1] / bgr.shape[0])
-        whole, cut = sums.grids([exact, again.geometry])
+        again = registered(best.variant, exact, picture.bgr.shape[1] / picture.bgr.shape[0])
+        whole, cut = picture.sums.grids([exact, again.geometry])
         fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
-        if best.hypothesis in self._upright:
+        if own:
             self._upright.update(dict.fromkeys(fresh, picture))
         for number in fresh:
             self._found.compare_again(number, scored)

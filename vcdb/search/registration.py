@@ -41,6 +41,8 @@ _REACH = 0.15
 #: What to expect: deviations of logarithms of scales, of shifts in pitches, and of the brightness
 #: of cells that no geometry explains (in deviations). They hold back what the cells do not tell.
 _LIKELY_SCALE, _LIKELY_SHIFT, _NOISE = 0.15, 0.3, 0.03
+#: Angles, in radians: what to expect, and what is worth setting level and still of the same cells.
+_LIKELY_TURN, _LEAST_TURN, _MOST_TURN = 0.03, 0.005, 0.12
 #: The most that one step changes: slopes hold for less than half a cell.
 _MOST_SCALE, _MOST_SHIFT = 0.12, 0.4
 #: What a single cell may leave over at most: several times the noise.
@@ -77,6 +79,35 @@ def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) 
     return best.view.where if best.residual <= worth else None
 
 
+def turned_by(picture: PictureSums, where: Geometry, stored: Floats) -> float:
+    """By what angle the query is turned clockwise against the scene's likeliest run, in radians.
+
+    0 where that would explain little. ``where``: the best geometry without turning; ``stored``:
+    (n, 77), as for :func:`register`.
+    """
+    view = _look(picture, where)
+    run = stored[int(view.left_over(stored).argmin())]
+    before = view.step(run)[1]
+    if not _CLEARLY_OFF < before < np.inf:
+        return 0.0
+    known = ~(np.isnan(view.here) | np.isnan(run))
+    level = np.stack([run[known].astype(np.float64), np.ones(known.sum())], axis=1)
+    columns = np.column_stack([level, -view.slopes[known], -view.turn[known]])
+    here, weights = view.here[known], np.ones(known.sum())
+    for _ in range(3):
+        solution = _solved(columns, here, weights, _TURN_HELD_BACK)
+        weights = _weights(here - columns @ solution)
+    change, angle = solution[2:-1], float(solution[-1])
+    after = view._replace(here=view.here + view.slopes @ change + view.turn * angle)
+    worth = after.step(run)[1] <= (1 - _WORTH_SHARE) * before
+    return angle if worth and _LEAST_TURN <= abs(angle) <= _MOST_TURN else 0.0
+
+
+def left_over(picture: PictureSums, where: Geometry, stored: Floats) -> float:
+    """What the scene's likeliest run leaves over under a geometry; as for :func:`register`."""
+    return float(_look(picture, where).left_over(stored).min())
+
+
 def moved(where: Geometry, change: Iterable[float]) -> Geometry:
     """The geometry changed by (scale_x, shift_x, scale_y, shift_y).
 
@@ -92,12 +123,14 @@ def moved(where: Geometry, change: Iterable[float]) -> Geometry:
 class _View(NamedTuple):
     """The query under one geometry, in its deviations, and how it changes with the geometry.
 
-    ``here``: (77,) NaN where missing; ``slopes``: (77, 4), by (scale_x, shift_x, scale_y, shift_y).
+    ``here``: (77,) NaN where missing; ``slopes``: (77, 4), by (scale_x, shift_x, scale_y, shift_y);
+    ``turn``: (77,), by an angle that the cells are turned clockwise.
     """
 
     where: Geometry
     here: Numbers
     slopes: Numbers
+    turn: Numbers
 
     def step(self, stored: Floats) -> tuple[Numbers, float]:
         """The best change of geometry towards one run (77,), and what is left over before it."""
@@ -162,10 +195,11 @@ def _look(picture: PictureSums, where: Geometry) -> _View:
     v, u = _PLACES
     u = -u if where.mirrored else u
     slopes = np.stack([across * u, across, down * v, down], axis=1)
+    turn = down * u - across * v
     here = np.where(np.isnan(slopes).any(axis=1), np.nan, here)
     known = here[~np.isnan(here)]
     unit = max(float(known.std()), 1.0) if known.size else 1.0
-    return _View(where, here / unit, slopes / unit)
+    return _View(where, here / unit, slopes / unit, turn / unit)
 
 
 def _around(where: Geometry) -> list[Geometry]:
@@ -258,4 +292,5 @@ _PLACES = np.stack(np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)) - np.array(
 )
 _FREE = np.full(2, 1e-9)
 _HELD_BACK = np.concatenate([_FREE, (_NOISE / np.array([_LIKELY_SCALE, _LIKELY_SHIFT] * 2)) ** 2])
+_TURN_HELD_BACK = np.append(_HELD_BACK, (_NOISE / _LIKELY_TURN) ** 2)
 _MOST = np.array([_MOST_SCALE, _MOST_SHIFT] * 2)
