@@ -235,6 +235,9 @@ def test_a_course_of_another_version_is_made_anew(
     assert done.code == 4
     assert "video 1 (lap): its course has version 1, this vcdb reads" in done.err
     assert f"vcdb add {laps / 'lap.mp4'} --telemetry" in done.err
+    shown = indexed("show", "1")
+    assert shown.code == 0
+    assert "its course has version 1" in shown.out
     assert indexed("add", laps / "lap.mp4", "--telemetry", laps / "lap.csv").code == 0
     assert indexed("locate", laps / "30.png").code == 0
 
