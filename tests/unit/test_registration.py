@@ -9,8 +9,9 @@ import pytest
 from vcdb.fingerprint.descriptor import describe, levels_of
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.picture import PictureSums, image_grids
+from vcdb.media.area import FULL
 from vcdb.search.registration import moved, register
-from vcdb.search.variants import registered
+from vcdb.search.variants import crops, registered
 from vcdb.testing import scene
 
 HEIGHT, WIDTH = 360, 640
@@ -48,6 +49,31 @@ def test_a_crop_is_measured(share: float, corner: tuple[float, float]) -> None:
     true = (-left / width, -top / height, (WIDTH - left) / width, (HEIGHT - top) / height)
     np.testing.assert_allclose(original_box(found), true, atol=0.006)
     assert registered("as_is", found, width / height).variant == "zoomed"
+
+
+def lights(seed: int) -> np.ndarray:
+    """A few lights in the dark: far from the right geometry nothing says where it is."""
+    rng, picture = np.random.default_rng(seed), np.full((HEIGHT, WIDTH, 3), 20, np.uint8)
+    for _ in range(7):
+        place = int(rng.integers(WIDTH)), int(rng.integers(HEIGHT))
+        colour = rng.integers(60, 255, 3).tolist()
+        cv2.circle(picture, place, int(rng.integers(20, 60)), colour, -1)
+    return np.asarray(cv2.GaussianBlur(picture, (31, 31), 8), np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [0.10, 0.15])
+def test_a_crop_too_far_off_for_one_start_is_measured_from_others(seed: int, share: float) -> None:
+    picture = lights(seed)
+    wide, tall = round(share * WIDTH), round(share * HEIGHT)
+    query = picture[tall:, wide:].copy()
+    height, width = query.shape[:2]
+    start, others = geometry(width / height), crops(width / height, FULL)
+    found = register(PictureSums(query), start, stored([lights(50), picture]), 1, others)
+    assert found is not None
+    np.testing.assert_allclose(
+        original_box(found), (-wide / width, -tall / height, 1, 1), atol=0.01
+    )
 
 
 @pytest.mark.parametrize("factor", [0.75, 0.85, 1.15, 4 / 3])

@@ -29,6 +29,7 @@ from vcdb.search.variants import (
     Hypothesis,
     Shown,
     as_it_is,
+    crops,
     further_hypotheses,
     inner_hypotheses,
     on_a_screen,
@@ -221,13 +222,15 @@ class _Search:
         picture = self._upright.get(best.hypothesis, picture)
         scene = self._found.scene(best)
         start = self.geometries[best.hypothesis]
-        exact = register(picture.sums, start, *scene)
+        aspect = picture.bgr.shape[1] / picture.bgr.shape[0]
+        others = [where._replace(mirrored=start.mirrored) for where in crops(aspect, start.area)]
+        exact = register(picture.sums, start, *scene, others)
         turned = level(*picture, exact or start, *scene)
         if turned is not None:
             own, picture, exact = True, _Picture(turned.bgr, turned.sums), turned.where
         if exact is None:
             return scored
-        again = registered(best.variant, exact, picture.bgr.shape[1] / picture.bgr.shape[0])
+        again = registered(best.variant, exact, aspect)
         whole, cut = picture.sums.grids([exact, again.geometry])
         fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
         if own:

@@ -12,7 +12,7 @@ best small change of geometry, and the fit goes on from the likeliest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -53,12 +53,32 @@ _BEYOND = 0.1
 _FEWEST_CELLS = 20
 
 
-def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) -> Geometry | None:
+def register(
+    picture: PictureSums,
+    start: Geometry,
+    stored: Floats,
+    first: int,
+    others: Sequence[Geometry] = (),
+) -> Geometry | None:
     """The geometry near ``start`` that goes best with some run of a scene; None: ``start`` does.
 
     ``stored``: (n, 77), brightness of the scene's runs in deviations, NaN where missing; ``first``
-    is the row of the one that was found under ``start``. Cells of the result are whole ones.
+    is the row of the one that was found under ``start``. ``others``: where else to start from, if
+    that leaves much over. Cells of the result are whole ones.
     """
+    found = _from(picture, start, stored, first)
+    best = found or start
+    if others and left_over(picture, best, stored) > _CLEARLY_OFF:
+        other, row = _likeliest(picture, others, stored)
+        again = _from(picture, other, stored, row) or other
+        worth = (1 - _WORTH_SHARE) * left_over(picture, best, stored)
+        if left_over(picture, again, stored) <= worth:
+            return again
+    return found
+
+
+def _from(picture: PictureSums, start: Geometry, stored: Floats, first: int) -> Geometry | None:
+    """See :func:`register`, from one start."""
     begun = view = _look(picture, start._replace(tolerance=EDGE_TOLERANCE))
     if not view.is_worth_a_step(stored[first]):
         return None
@@ -77,6 +97,17 @@ def register(picture: PictureSums, start: Geometry, stored: Floats, first: int) 
             break
     worth = (1 - _WORTH_SHARE) * begun.left_over(stored).min()
     return best.view.where if best.residual <= worth else None
+
+
+def _likeliest(
+    picture: PictureSums, others: Sequence[Geometry], stored: Floats
+) -> tuple[Geometry, int]:
+    """The one of some geometries that leaves least over, and the row of the run."""
+    whole = [where._replace(tolerance=EDGE_TOLERANCE) for where in others]
+    every = picture.grids(whole).reshape(len(whole), -1, 3).mean(axis=2, dtype=np.float64)
+    over = [_left_over(_apart(here / _unit(here), stored)[0]) for here in every]
+    best = min(range(len(whole)), key=lambda number: float(over[number].min()))
+    return whole[best], int(over[best].argmin())
 
 
 def turned_by(picture: PictureSums, where: Geometry, stored: Floats) -> float:
@@ -160,25 +191,26 @@ class _View(NamedTuple):
 
     def left_over(self, stored: Floats) -> Numbers:
         """What each run (n, 77) leaves over where the geometry is right."""
-        return _left_over(self._apart(stored)[0])
+        return _left_over(_apart(self.here, stored)[0])
 
     def likely(self, stored: Floats) -> list[tuple[int, Numbers]]:
         """Runs (n, 77) that may lie best over the query after a small change, and that change."""
-        residual, slopes = self._apart(stored)
+        residual, known = _apart(self.here, stored)
+        slopes = self.slopes[known] - self.slopes[known].mean(axis=0)
         inverse = np.linalg.solve(slopes.T @ slopes + np.diag(_HELD_BACK[2:]), slopes.T)
         changes = np.clip(residual @ inverse.T, -_MOST, _MOST)
         left_over = _left_over(residual - changes @ slopes.T)
         return [(row, changes[row]) for row in _lowest(left_over)[:_RUNS_A_ROUND].tolist()]
 
-    def _apart(self, stored: Floats) -> tuple[Numbers, Numbers]:
-        """Each run (n, cells), at the best gain, less the query; and the slopes of those cells."""
-        known = ~(np.isnan(self.here) | np.isnan(stored[0]))
-        here, slopes = self.here[known], self.slopes[known]
-        here, slopes = here - here.mean(), slopes - slopes.mean(axis=0)
-        every = np.nan_to_num(stored[:, known].astype(np.float64))
-        every -= every.mean(axis=1, keepdims=True)
-        gain = every @ here / np.maximum((every * every).sum(axis=1), 1e-9)
-        return gain[:, None] * every - here, slopes
+
+def _apart(here: Numbers, stored: Floats) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Each run (n, cells), at the best gain, less the query (77,); and which cells both have."""
+    known = ~(np.isnan(here) | np.isnan(stored[0]))
+    here = here[known] - here[known].mean()
+    every = np.nan_to_num(stored[:, known].astype(np.float64))
+    every -= every.mean(axis=1, keepdims=True)
+    gain = every @ here / np.maximum((every * every).sum(axis=1), 1e-9)
+    return gain[:, None] * every - here, known
 
 
 class _Fit(NamedTuple):
@@ -197,9 +229,14 @@ def _look(picture: PictureSums, where: Geometry) -> _View:
     slopes = np.stack([across * u, across, down * v, down], axis=1)
     turn = down * u - across * v
     here = np.where(np.isnan(slopes).any(axis=1), np.nan, here)
-    known = here[~np.isnan(here)]
-    unit = max(float(known.std()), 1.0) if known.size else 1.0
+    unit = _unit(here)
     return _View(where, here / unit, slopes / unit, turn / unit)
+
+
+def _unit(here: Numbers) -> float:
+    """The deviation of the query's cells, of 255; at least 1."""
+    known = here[~np.isnan(here)]
+    return max(float(known.std()), 1.0) if known.size else 1.0
 
 
 def _around(where: Geometry) -> list[Geometry]:

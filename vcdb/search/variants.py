@@ -86,7 +86,7 @@ def further_hypotheses(bgr: NDArray[np.uint8], area: Area, patches: Patches) -> 
         Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
         *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in inners),
         *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
-        *(Hypothesis("zoomed", cropped) for cropped in _crops(aspect, area)),
+        *(Hypothesis("zoomed", cropped) for cropped in crops(aspect, area)),
     ]
 
 
@@ -150,7 +150,7 @@ def _inner_areas(bgr: NDArray[np.uint8], patches: Patches) -> Iterator[Area]:
             )
 
 
-def _crops(aspect: float, area: Area) -> list[Geometry]:
+def crops(aspect: float, area: Area) -> list[Geometry]:
     """The picture taken for a crop, and what is inside its bars for one.
 
     Where there are bars, it was these that were cut on one of the axes. But what looks like bars
