@@ -190,7 +190,7 @@ def test_the_article_reaches_an_unchanged_frame_in_every_zone() -> None:
     assert all(one.reached for one in result)
     assert [one.wanted for one in result] == sorted(one.wanted for one in result)
     # The zone is of 255, whatever the picture's contrast.
-    faint = picture._replace(deviation=picture.deviation / 8)
+    faint = picture._replace(deviation=picture.deviation * ZONES[0] / ZONES[-1])
     wanted = [one.wanted for one in article_tried(faint, RECORDS.by_perceptual_hash(), truth)]
     assert wanted[0] == result[-1].wanted
 

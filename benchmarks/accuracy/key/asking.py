@@ -28,8 +28,8 @@ from vcdb.fingerprint.runs import RunTable
 from vcdb.indexing import index_video
 from vcdb.search.probes import widen
 
-#: Of a clip's drawn frames every second is altered; of its re-encoded copies' frames all are asked.
-THINNED = 2
+#: Of each clip's drawn frames every second is altered, and every second clip is re-encoded.
+_THINNED = 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def key_part(corpus: Corpus, clips: Sequence[str], seed: int) -> Keyed:
     for number, (clip, runs) in enumerate(zip(clips, tables, strict=True)):
         shots, flat = shots_of(corpus.path(clip), int(runs.frame_edges[-1]), seed)
         plain += flat
-        for query in (*alterations_of(clip, shots[::THINNED]), *reencoded_of(corpus, clip)):
+        copies = reencoded_of(corpus, clip) if number % _THINNED == 0 else ()
+        for query in (*alterations_of(clip, shots[::_THINNED]), *copies):
             truth = truth_of(runs, query.at_s, films[number], number)
             rows.append(base.ask(query, names[number], truth, runs))
     return Keyed(rows, len(base.records.postings), base.records.frames, plain)

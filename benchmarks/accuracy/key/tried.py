@@ -18,7 +18,7 @@ from vcdb.search.probes import INNER_RUNGS, Widening, ranges_of, widen
 #: So many probes a picture, at most.
 BUDGETS = (128, 1024, 4096)
 #: Zones of the article's scheme, of 255.
-ZONES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+ZONES = (2.0, 4.0, 6.0, 8.0, 10.0)
 
 
 class Truth(NamedTuple):
