@@ -83,9 +83,9 @@ def _altered(index: Index, seed: int, suffix: str, *, as_json: bool) -> None:
 
 
 def _key(corpus: Corpus, seed: int, *, as_json: bool) -> None:
-    """Two tables and files of their own: alterations, and zones of the article's scheme."""
+    """Tables and files of their own: alterations, the search's steps, the article's scheme."""
     from benchmarks.accuracy.key.asking import key_part
-    from benchmarks.accuracy.key.figures import by_alteration, of_the_article
+    from benchmarks.accuracy.key.figures import by_alteration, by_step, of_the_article
 
     keyed = key_part(corpus, corpus.clips, seed)
     parameters = {
@@ -98,6 +98,7 @@ def _key(corpus: Corpus, seed: int, *, as_json: bool) -> None:
     raw = [asdict(row) for row in keyed.rows]
     for name, rows in (
         ("accuracy-key-article", of_the_article(keyed)),
+        ("accuracy-key-steps", by_step(keyed)),
         ("accuracy-key", by_alteration(keyed, seed)),
     ):
         print(table(rows), end="\n\n")

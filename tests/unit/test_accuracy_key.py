@@ -10,16 +10,23 @@ import pytest
 from benchmarks.accuracy.alterations import ALTERATIONS
 from benchmarks.accuracy.key.article import CAP, doubled
 from benchmarks.accuracy.key.asking import Asked, Keyed, truth_of
-from benchmarks.accuracy.key.figures import EVERYDAY, by_alteration, of_the_article, projected
+from benchmarks.accuracy.key.figures import (
+    EVERYDAY,
+    by_alteration,
+    by_step,
+    of_the_article,
+    projected,
+)
 from benchmarks.accuracy.key.records import held, records_of, runs_around
 from benchmarks.accuracy.key.supposed import nearest_to, right_for, supposed
 from benchmarks.accuracy.key.tried import (
     BUDGETS,
-    NOTHING,
+    STEPS,
     ZONES,
     ArticleTried,
     Tried,
     article_tried,
+    nothing,
     tried,
     within_budget,
 )
@@ -104,7 +111,8 @@ def test_a_budget_is_used_as_far_as_whole_rungs_go(seed: int, budget: int) -> No
 def test_an_unchanged_frame_reaches_its_record_and_counts_other_films() -> None:
     truth = truth_of(VIDEOS[1].runs, 2.4, 1, 1)
     picture = levels_of_grids(make_grids(60, 2)[20:21])
-    first, *_, last = tried(picture, RECORDS, truth)
+    reach = tried(picture, RECORDS, truth)
+    first, *_, last = reach.budgets
     assert first.reached
     assert first.own
     assert first.probes <= 128
@@ -114,10 +122,22 @@ def test_an_unchanged_frame_reaches_its_record_and_counts_other_films() -> None:
     assert first.near <= first.admitted <= last.admitted
 
 
+def test_steps_are_the_rungs_of_the_search_one_after_the_other() -> None:
+    picture = levels_of_grids(make_grids(60, 2)[20:21])
+    (widening,) = widen(picture.values.brightness)
+    reach = tried(picture, RECORDS, truth_of(VIDEOS[1].runs, 2.4, 1, 1))
+    assert [one.probes for one in reach.steps] == [
+        len(ranges_of(widening, 0, rungs).keys) for rungs in STEPS
+    ]
+    assert all(one.own for one in reach.steps)
+    admitted = [one.admitted for one in reach.steps]
+    assert admitted == sorted(admitted)
+
+
 def test_a_frame_of_another_film_is_admitted_not_reached() -> None:
     # Asked with a frame of the second clip, as if it were of the first.
     picture = levels_of_grids(make_grids(60, 2)[20:21])
-    result = tried(picture, RECORDS, truth_of(VIDEOS[0].runs, 2.4, 0, 0))
+    result = tried(picture, RECORDS, truth_of(VIDEOS[0].runs, 2.4, 0, 0)).budgets
     assert not any(one.reached or one.own for one in result)
     assert result[0].admitted > 0
     assert result[0].near > 0
@@ -126,10 +146,10 @@ def test_a_frame_of_another_film_is_admitted_not_reached() -> None:
 def test_the_sketch_holds_back_records_whose_bits_are_others() -> None:
     picture = levels_of_grids(make_grids(60, 2)[20:21])
     truth = truth_of(VIDEOS[0].runs, 2.4, 0, 0)
-    before = tried(picture, RECORDS, truth)[-1]
+    before = tried(picture, RECORDS, truth).budgets[-1]
     postings = RECORDS.postings.copy()
     postings["sketch"][RECORDS.run % 2 == 0] ^= np.uint64(2**64 - 1)
-    after = tried(picture, replace(RECORDS, postings=postings), truth)[-1]
+    after = tried(picture, replace(RECORDS, postings=postings), truth).budgets[-1]
     assert before.near == before.admitted == after.admitted
     (widening,) = widen(picture.values.brightness)
     rows = held(RECORDS.postings, ranges_of(widening, 0, within_budget(widening, BUDGETS[-1])))
@@ -215,6 +235,8 @@ def test_the_right_hypothesis_is_the_nearest_of_those_that_may_be() -> None:
     assert turned.variants[best] == "mirrored"
     assert nearest_to(stored, turned, right_for("JPEG 40")) == 0
     assert nearest_to(stored, turned, frozenset({"bars_cut"})) is None
+    assert right_for("mirrored") == {"mirrored"}
+    assert right_for("crop 5 % off centre") == {"as_is", "bars_cut", "zoomed"}
 
 
 def test_everyday_alterations_are_among_those_that_are_made() -> None:
@@ -224,8 +246,9 @@ def test_everyday_alterations_are_among_those_that_are_made() -> None:
 def asked(alteration: str, film: str, *, reached: bool, admitted: int) -> Asked:
     done = [Tried(budget, reached, False, admitted, admitted // 2) for budget in BUDGETS]
     zones = [ArticleTried(zone, 9, 2, reached, False, admitted, 0) for zone in ZONES]
-    nothing = [NOTHING] * len(BUDGETS)
-    return Asked(alteration, film, film, 0, "as_is", nothing, done, reached, 1000, zones)
+    steps = [Tried(rungs, reached, False, 2 * admitted, admitted) for rungs in STEPS]
+    not_asked = nothing().budgets
+    return Asked(alteration, film, film, 0, "as_is", not_asked, done, steps, reached, 1000, zones)
 
 
 KEYED = Keyed(
@@ -258,17 +281,37 @@ def test_rows_are_shares_and_medians_and_everyday_ones_are_summed_up() -> None:
     assert (every["alteration"], every["queries"], every["reached_128"]) == ("all", 4, 0.75)
 
 
-def test_the_articles_rows_are_over_everyday_alterations() -> None:
-    first = of_the_article(KEYED)[0]
-    assert first["queries"] == 3
+def test_steps_are_summed_up_over_everyday_alterations_and_all() -> None:
+    first, *_ = by_step(KEYED)
+    assert (first["rungs"], first["probes"]) == (STEPS[0], STEPS[0])
+    assert first["reached_everyday"] == pytest.approx(2 / 3)
+    assert first["reached_all"] == 0.75
+    # Of 0, 2, 4 and 60 records.
+    assert first["admitted"] == projected(3, 1000, KEYED)
+    assert first["near"] == projected(3, 2000, KEYED)
+
+
+def test_the_articles_rows_are_by_zone_over_everyday_alterations_and_all() -> None:
+    rows = of_the_article(KEYED)
+    assert [row["alteration"] for row in rows] == ["everyday"] * len(ZONES) + ["all"] * len(ZONES)
+    first, last = rows[0], rows[-1]
+    assert (first["queries"], last["queries"]) == (3, 4)
     assert (first["doublings"], first["over_cap"]) == (CAP, 1)
     assert (first["doublings_without"], first["over_cap_without"]) == (2, 0)
     assert first["reached"] == pytest.approx(2 / 3)
     assert (first["reached_without"], first["admitted"]) == (0, 50_000)
+    assert (first["admitted_mean"], first["admitted_without"]) == (pytest.approx(275_000), 0)
 
 
 def test_a_row_without_a_right_picture_counts_as_not_reached() -> None:
-    lost = replace(KEYED.rows[0], right=[NOTHING] * len(BUDGETS), article=[], variant=None)
-    row = by_alteration(replace(KEYED, rows=[*KEYED.rows, lost]), 1)[0]
-    assert row["reached_128"] == 0.5
-    assert of_the_article(replace(KEYED, rows=[lost])) == []
+    unasked = nothing()
+    lost = replace(
+        KEYED.rows[0], right=unasked.budgets, steps=unasked.steps, article=[], variant=None
+    )
+    keyed = replace(KEYED, rows=[*KEYED.rows, lost])
+    row = by_alteration(keyed, 1)[0]
+    assert (row["reached_128"], row["plain"]) == (0.5, 1)
+    assert by_step(keyed)[0]["reached_everyday"] == 0.5
+    assert of_the_article(keyed)[0]["reached"] == 0.5
+    alone = of_the_article(replace(KEYED, rows=[lost]))
+    assert [row["reached"] for row in alone] == [0] * (2 * len(ZONES))

@@ -12,13 +12,12 @@ from benchmarks.accuracy.corpus import Corpus
 from benchmarks.accuracy.key.records import Records, records_of, runs_around
 from benchmarks.accuracy.key.supposed import Supposed, nearest_to, right_for, supposed
 from benchmarks.accuracy.key.tried import (
-    BUDGETS,
-    NOTHING,
     ArticleTried,
     Tried,
     Truth,
     article_tried,
     is_reached,
+    nothing,
     tried,
 )
 from benchmarks.accuracy.scoring import TIME_TOLERANCE_S
@@ -34,8 +33,8 @@ _THINNED = 2
 
 @dataclass(frozen=True)
 class Asked:
-    """One altered frame; ``as_is`` and ``right`` at each budget, ``right`` under ``variant``, which
-    is None where no hypothesis that is right shows enough.
+    """One altered frame; ``as_is`` and ``right`` at each budget, ``right`` and ``steps`` under
+    ``variant``, which is None where no hypothesis that is right shows enough detail.
 
     ``searched``: reached by what the search scans at most, under all of its hypotheses.
     ``foreign``: how many records are of other films. ``article``: under ``variant``, by zone.
@@ -48,6 +47,7 @@ class Asked:
     variant: str | None
     as_is: list[Tried]
     right: list[Tried]
+    steps: list[Tried]
     searched: bool
     foreign: int
     article: list[ArticleTried]
@@ -98,7 +98,7 @@ class _Base:
     def ask(self, query: Query, film: str, truth: Truth, runs: RunTable) -> Asked:
         """The row of one picture."""
         every = supposed(query.picture)
-        as_is = right = [NOTHING] * len(BUDGETS)
+        as_is = right = nothing()
         article: list[ArticleTried] = []
         best = every and nearest_to(_stored(runs, truth), every, right_for(query.alteration))
         if every and every.variants[0] == "as_is":
@@ -113,8 +113,9 @@ class _Base:
             film,
             query.frame,
             every.variants[best] if every and best is not None else None,
-            as_is,
-            right,
+            as_is.budgets,
+            right.budgets,
+            right.steps,
             every is not None and self._is_searched(every, truth),
             int(np.count_nonzero(self.records.film != truth.film)),
             article,

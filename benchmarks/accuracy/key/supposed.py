@@ -58,8 +58,9 @@ def supposed(bgr: NDArray[np.uint8]) -> Supposed | None:
     return Supposed([names[row] for row in rows], [rungs[row] for row in rows], levels)
 
 
-#: What else than the picture as it is, or with its bars cut, is right for an alteration whose name
-#: begins so.
+#: Hypotheses of which one is right for most alterations, and others that may be for those whose
+#: names begin so.
+_USUAL = frozenset({"as_is", "bars_cut"})
 _RIGHT_FOR = {
     "crop": {"zoomed"},
     "cut to 4:3": {"zoomed"},
@@ -68,7 +69,6 @@ _RIGHT_FOR = {
     "stretched": {"squeezed"},
     "16:9 shown": {"squeezed"},
     "4:3 shown": {"squeezed"},
-    "mirrored": {"mirrored"},
     "on a": {"inner_picture"},
     "photo": {"inner_picture"},
 }
@@ -76,8 +76,10 @@ _RIGHT_FOR = {
 
 def right_for(alteration: str) -> frozenset[str]:
     """Names of the hypotheses of which one is right for pictures altered in this way."""
+    if alteration == "mirrored":
+        return frozenset({"mirrored"})
     more = (names for start, names in _RIGHT_FOR.items() if alteration.startswith(start))
-    return frozenset({"as_is", "bars_cut"}.union(*more))
+    return _USUAL.union(*more)
 
 
 def nearest_to(brightness: Floats, one: Supposed, names: frozenset[str]) -> int | None:

@@ -12,11 +12,15 @@ from benchmarks.accuracy.key.records import Records, held
 from vcdb.fingerprint.cells import CHOSEN
 from vcdb.fingerprint.descriptor import Levels
 from vcdb.fingerprint.sketch import Sketched, sketched
+from vcdb.search.finder import ALL_RUNGS
 from vcdb.search.nearest import SKETCH_SHARE, shares_turned
 from vcdb.search.probes import INNER_RUNGS, Widening, ranges_of, widen
 
 #: So many probes a picture, at most.
 BUDGETS = (128, 1024, 4096)
+#: So many rungs: the first, the core with low bits narrowed and with all, and those that the search
+#: takes before it cuts bars, and at most.
+STEPS = (1, 2, INNER_RUNGS, 4, ALL_RUNGS)
 #: Zones of the article's scheme, of 255.
 ZONES = (2.0, 4.0, 6.0, 8.0, 10.0)
 
@@ -44,7 +48,7 @@ class Truth(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """What was reached at one budget; ``near``: others' records that the sketch lets pass."""
+    """What so many probes reached; ``near``: others' records that the sketch lets pass."""
 
     probes: int
     reached: bool
@@ -61,16 +65,32 @@ def within_budget(widening: Widening, probes: int) -> int:
     return INNER_RUNGS + probes // (1 << widening.doublings) - 1
 
 
-def tried(picture: Levels, records: Records, truth: Truth) -> list[Tried]:
-    """What one picture (n = 1) reaches at each of the budgets."""
+class Reach(NamedTuple):
+    """What one picture reaches at each of the budgets, and after so many rungs as in ``STEPS``."""
+
+    budgets: list[Tried]
+    steps: list[Tried]
+
+
+def nothing() -> Reach:
+    """What a picture reaches that is not asked."""
+    return Reach([NOTHING] * len(BUDGETS), [NOTHING] * len(STEPS))
+
+
+def tried(picture: Levels, records: Records, truth: Truth) -> Reach:
+    """What one picture (n = 1) reaches."""
     (widening,) = widen(picture.values.brightness)
     sketch = sketched(picture.values)
-    result = []
-    for budget in BUDGETS:
-        ranges = ranges_of(widening, 0, within_budget(widening, budget))
+
+    def up_to(stop: int) -> Tried:
+        ranges = ranges_of(widening, 0, stop)
         rows = held(records.postings, ranges)
-        result.append(_tried(len(ranges.keys), rows, records, truth, sketch))
-    return result
+        return _tried(len(ranges.keys), rows, records, truth, sketch)
+
+    return Reach(
+        [up_to(within_budget(widening, budget)) for budget in BUDGETS],
+        [up_to(stop) for stop in STEPS],
+    )
 
 
 def _tried(
