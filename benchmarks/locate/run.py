@@ -8,6 +8,7 @@ round; ``median_xy_m`` is the straight line, which the lines driven keep from ze
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -64,8 +65,12 @@ def main(arguments: list[str]) -> None:
     options.add_argument(
         "--sensitivity", action="store_true", help="what each constant of the method matters"
     )
+    options.add_argument(
+        "--times", action="store_true", help="the times on large courses only, with the load"
+    )
     chosen = options.parse_args(arguments)
     name = "locate"
+    parameters: Row = {"every": chosen.every, "judged_every": chosen.judged_every}
     with tempfile.TemporaryDirectory() as folder:
         if chosen.synthetic:
             name, chosen.laps = f"{name}-synthetic", Path(folder)
@@ -75,29 +80,31 @@ def main(arguments: list[str]) -> None:
             raise SystemExit(f"no laps in {chosen.laps}: put pairs of NAME.mp4 and NAME.csv there")
         if chosen.sensitivity:
             name, rows, raw = f"{name}-sensitivity", sensitivity(tracks), []
+        elif chosen.times:
+            before, rows, raw = os.getloadavg(), _times(tracks, chosen.seed), []
+            name, parameters = f"{name}-times", {"load": [before[0], os.getloadavg()[0]]}
         else:
             rows, raw = _measure(
                 tracks, films_in(chosen.corpus), (chosen.every, chosen.judged_every), chosen.seed
             )
             if not chosen.synthetic:
-                laps = [lap for group in tracks.values() for lap in group]
-                took = list(speeds(laps[0].course, laps[-1].full_picture(), chosen.seed))
-                print(f"\ntimes on large courses\n{table(took)}")
-                rows += took
+                rows += _times(tracks, chosen.seed)
             plot(raw, name)
     names = [lap.name for group in tracks.values() for lap in group]
     report(
         name,
         rows,
         as_json=chosen.json,
-        parameters={
-            "laps": names,
-            "every": chosen.every,
-            "judged_every": chosen.judged_every,
-            "seed": chosen.seed,
-        },
+        parameters={"laps": names, **parameters, "seed": chosen.seed},
         raw=raw,
     )
+
+
+def _times(tracks: Mapping[str, Sequence[LapFile]], seed: int) -> list[Row]:
+    laps = [lap for group in tracks.values() for lap in group]
+    took = list(speeds(laps[0].course, laps[-1].full_picture(), seed))
+    print(f"\ntimes on large courses\n{table(took)}")
+    return took
 
 
 def _measure(
