@@ -17,7 +17,7 @@ from benchmarks.lookup.queries import Query
 from benchmarks.lookup.rows import row_of
 from vcdb.fingerprint.descriptor import grids_of
 from vcdb.search.finder import Finder
-from vcdb.store.lmdb_env import drop_from_cache
+from vcdb.store.base_files import drop_from_cache
 from vcdb.store.lmdb_store import LmdbStore
 
 _SIZE_PX = (704, 448)

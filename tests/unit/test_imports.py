@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -174,3 +177,22 @@ def test_the_public_names_are_those_of_all() -> None:
         assert getattr(vcdb, name) is not None
     with pytest.raises(AttributeError):
         vcdb.nothing_of_that_name  # noqa: B018
+
+
+def _modules_in(package: ModuleType) -> set[str]:
+    return {one.name for one in pkgutil.iter_modules(getattr(package, "__path__", []))}
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "tools", "tests"])
+def test_what_is_imported_of_the_package_is_there(folder: str) -> None:
+    """Benchmarks and tools are not run by the tests; a name that moved would go unnoticed."""
+    missing = []
+    for path in sorted((PACKAGE.parent / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "vcdb":
+                home = importlib.import_module(node.module or "")
+                for name in node.names:
+                    is_there = hasattr(home, name.name) or name.name in _modules_in(home)
+                    if not is_there:
+                        missing.append(f"{path.name}: {node.module}.{name.name}")
+    assert missing == []
