@@ -44,7 +44,9 @@ def is_colourless(pictures: Levels) -> NDArray[np.bool_]:
 
 def _is_tinted(pictures: Levels) -> NDArray[np.bool_]:
     there = ~np.isnan(pictures.values.brightness)
-    brightness, *colours = (np.where(there, part, np.float32(0)) for part in pictures.values)
+    brightness, *colours = pictures.values
+    if not there.all():
+        brightness, *colours = (np.where(there, part, np.float32(0)) for part in pictures.values)
     # Powers of what is about 1 at most, so that they stay apart.
     tone = np.minimum(np.maximum(brightness / _TONES, -1), 1)
     powers = np.empty((*tone.shape, _DEGREE + 1), np.float32)
