@@ -41,6 +41,7 @@ from benchmarks.locate.sensitivity import sensitivity
 from benchmarks.locate.speed import speeds
 from vcdb.course.locator import Lap, Locator, Scene
 from vcdb.course.track import Tracker
+from vcdb.fingerprint.bands import single_threaded
 
 
 def main(arguments: list[str]) -> None:
@@ -102,7 +103,9 @@ def main(arguments: list[str]) -> None:
 
 def _times(tracks: Mapping[str, Sequence[LapFile]], seed: int) -> list[Row]:
     laps = [lap for group in tracks.values() for lap in group]
-    took = list(speeds(laps[0].course, laps[-1].full_picture(), seed))
+    course, picture = laps[0].course, laps[-1].full_picture()
+    with single_threaded():
+        took = list(speeds(course, picture, seed))
     print(f"\ntimes on large courses\n{table(took)}")
     return took
 

@@ -29,7 +29,7 @@ OPENINGS = 5
 def speeds(course: Course, picture: NDArray[np.uint8], seed: int) -> Iterator[dict[str, Any]]:
     """Time single scenes over 10,000 frames, and hashes over a million.
 
-    CPU time of the whole process; pictures are decoded, reading their files is not counted.
+    CPU time of the process, which should keep to one thread; pictures are decoded.
     """
     rng = np.random.default_rng(seed)
     views = Locator([Lap(1, "large", _large(course, rng))])
