@@ -123,3 +123,19 @@ def test_a_picture_inside_a_page_is_taken_out(bars: int) -> None:
     difference, variant = best(page, picture)
     assert variant == "inner_picture"
     assert difference < 0.05
+
+
+@pytest.mark.parametrize("change", ["mirrored", "squeezed"])
+def test_plain_margins_may_be_the_picture_s_own(change: str) -> None:
+    """Those of a screen recording are not cut from the film, only from the query."""
+    picture = cv2.copyMakeBorder(
+        scene(6, HEIGHT - 60, WIDTH), 60, 0, 0, 0, cv2.BORDER_CONSTANT, value=(240, 240, 240)
+    )
+    altered = picture[:, ::-1].copy() if change == "mirrored" else picture
+    if change == "squeezed":
+        altered = cv2.resize(picture, (round(0.87 * WIDTH), HEIGHT), interpolation=cv2.INTER_AREA)
+    area = find_area_image(altered)
+    assert area != FULL
+    difference, variant = best(altered, picture, area)
+    assert variant == change
+    assert difference < 0.05

@@ -79,15 +79,24 @@ def further_hypotheses(bgr: NDArray[np.uint8], area: Area, patches: Patches) -> 
     ``patches``: what stands out in the picture.
     """
     aspect = bgr.shape[1] / bgr.shape[0]
-    shown = aspect * (area.right - area.left) / (area.bottom - area.top)
-    inners = _inner_areas(bgr, patches)
-    stretches = [*(by for to in _FILM_ASPECTS if _is_worth(by := shown / to)), *_FREE_STRETCHES]
+    # What looks like bars may be part of the picture, as the margins of a screen recording are.
+    shown = [area] if area == FULL else [area, FULL]
     return [
-        Hypothesis("mirrored", geometry(aspect, area, mirrored=True)),
-        *(Hypothesis("inner_picture", geometry(aspect, inner)) for inner in inners),
-        *(Hypothesis("squeezed", geometry(aspect, area, stretch=by)) for by in stretches),
+        *(Hypothesis("mirrored", geometry(aspect, one, mirrored=True)) for one in shown),
+        *(Hypothesis("inner_picture", geometry(aspect, one)) for one in _inner_areas(bgr, patches)),
+        *(
+            Hypothesis("squeezed", geometry(aspect, one, stretch=by))
+            for one in shown
+            for by in _stretches(aspect, one)
+        ),
         *(Hypothesis("zoomed", cropped) for cropped in crops(aspect, area)),
     ]
+
+
+def _stretches(aspect: float, area: Area) -> list[float]:
+    """Factors by which what is inside ``area`` may have been made wider."""
+    shown = aspect * (area.right - area.left) / (area.bottom - area.top)
+    return [*(by for to in _FILM_ASPECTS if _is_worth(by := shown / to)), *_FREE_STRETCHES]
 
 
 def registered(variant: str, exact: Geometry, aspect: float) -> Hypothesis:
