@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.accuracy.altered import altered_part, summary
 from benchmarks.accuracy.corpus import Corpus, load
+from benchmarks.accuracy.costs import costs, in_larger_bases
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
 from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
 from benchmarks.common import RESULTS, SHARED, parser, report, table
@@ -24,6 +25,9 @@ def main(arguments: list[str]) -> None:
     options.add_argument("--corpus", type=Path, default=SHARED / "corpus")
     options.add_argument("--part", choices=PARTS, action="append", help="only this part")
     options.add_argument("--second-look", action="store_true", help="take second looks as well")
+    options.add_argument(
+        "--every", type=int, default=1, help="ask altered frames of one in so many clips, by lot"
+    )
     chosen = options.parse_args(arguments)
     corpus = load(chosen.corpus)
     if not corpus.clips:
@@ -39,7 +43,7 @@ def main(arguments: list[str]) -> None:
             # Who encoded the same film twice is known of a corpus only.
             continue
         if part == "altered":
-            _altered(index, chosen.seed, suffix, as_json=chosen.json)
+            _altered(index, chosen.seed, chosen.every, suffix, as_json=chosen.json)
             continue
         if part == "key":
             _key(corpus, chosen.seed, as_json=chosen.json)
@@ -63,17 +67,28 @@ def main(arguments: list[str]) -> None:
     report(name, sums, as_json=chosen.json, parameters=parameters, raw=raw)
 
 
-def _altered(index: Index, seed: int, suffix: str, *, as_json: bool) -> None:
-    """A table, a plot and a file of its own: its rows are alterations."""
+def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool) -> None:
+    """Tables, a plot and a file of its own: its rows are alterations."""
     from benchmarks.accuracy.plot import draw
 
     corpus = index.corpus
-    asked = altered_part(index, corpus.clips, seed)
+    asked = altered_part(index, corpus.clips, seed, every)
     rows = summary(asked, corpus, seed)
     print(table(rows), end="\n\n")
-    parameters = {"corpus": corpus.folder.name, "seed": seed, "plain_left_out": asked.plain}
+    print(table(costs([*asked.inside, *asked.outside])), end="\n\n")
+    films = [corpus.film(row.clip) for row in asked.outside]
+    claimed = [row.claimed for row in asked.outside]
+    print(table(in_larger_bases(films, claimed, asked.films_in_base, seed)), end="\n\n")
+    parameters = {
+        "corpus": corpus.folder.name,
+        "seed": seed,
+        "every": every,
+        "plain_left_out": asked.plain,
+        "films_in_base": asked.films_in_base,
+        "base_s": asked.base_s,
+    }
     raw = [
-        {"inside": inside, **asdict(row)}
+        {"inside": inside, "film": corpus.film(row.clip), **asdict(row)}
         for inside, part in ((True, asked.inside), (False, asked.outside))
         for row in part
     ]

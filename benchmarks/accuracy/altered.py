@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,19 +52,23 @@ class Altered:
     inside: list[Scored]
     outside: list[Scored]
     plain: int
+    films_in_base: int
+    base_s: float
 
 
-def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
-    """Ask altered frames of all clips; a third of the films is not in the base."""
+def altered_part(index: Index, clips: Sequence[str], seed: int, every: int = 1) -> Altered:
+    """Ask altered frames of one in ``every`` clips; a third of the films is not in the base."""
     corpus = index.corpus
     films = sorted({corpus.film(clip) for clip in clips})
     random.Random(seed).shuffle(films)
     left_out = set(films[::LEFT_OUT])
+    drawn = random.Random(seed).sample(clips, len(clips) // every)
     inside: list[Scored] = []
     outside: list[Scored] = []
     plain = 0
     with index.base([clip for clip in clips if corpus.film(clip) not in left_out]) as database:
-        for clip in clips:
+        base_s = sum(video.duration_s for video in database.videos())
+        for clip in sorted(drawn):
             stills = stills_of(corpus.path(clip))
             shots, flat = shots_of(corpus.path(clip), len(stills.at_s), seed)
             plain += flat
@@ -73,7 +78,7 @@ def altered_part(index: Index, clips: Sequence[str], seed: int) -> Altered:
                 else:
                     same = {str(corpus.path(one)): one for one in clips if _same(corpus, one, clip)}
                     inside.append(_ask(index, database, query, same, stills))
-    return Altered(inside, outside, plain)
+    return Altered(inside, outside, plain, len(films) - len(left_out), base_s)
 
 
 def _same(corpus: Corpus, one: str, other: str) -> bool:
@@ -128,7 +133,9 @@ def _ask(
     index: Index, database: Database, query: Query, same: Mapping[str, str], stills: Stills
 ) -> Scored:
     """``same``: the clips of the query's film by path."""
+    started_s = time.thread_time()
     answer = index.ask(database, query.picture)
+    cpu_ms = (time.thread_time() - started_s) * 1000
     own = right_match(answer, [str(index.corpus.path(query.clip))])
     match = own or right_match(answer, list(same))
     best = answer.matches[0] if answer.matches else None
@@ -151,6 +158,7 @@ def _ask(
         probes=answer.probes,
         candidates=answer.candidates,
         second_look=answer.second_look,
+        cpu_ms=round(cpu_ms, 3),
     )
 
 

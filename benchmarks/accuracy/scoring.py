@@ -20,6 +20,8 @@ class Scored:
 
     ``right_time`` is None where no true time is known. ``right_picture`` is true where the time is
     right or the frame answered is the same picture as the true one, though at another time.
+    ``took_ms`` is by the clock; ``cpu_ms`` is what the asking thread had of the processor, None
+    where that was not measured.
     """
 
     group: str
@@ -36,6 +38,7 @@ class Scored:
     probes: int
     candidates: int
     second_look: str | None = None
+    cpu_ms: float | None = None
 
 
 def is_right_time(match: Match, true_s: float, frame_s: float) -> bool:
