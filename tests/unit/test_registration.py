@@ -76,6 +76,19 @@ def test_a_crop_too_far_off_for_one_start_is_measured_from_others(seed: int, sha
     )
 
 
+@pytest.mark.parametrize(
+    ("picture", "tall"),
+    [(scene(8, HEIGHT, WIDTH), 70), (lights(10), 50), (lights(0), 90), (lights(5), 90)],
+)
+def test_what_lies_over_a_picture_is_not_cropped_away(picture: np.ndarray, tall: int) -> None:
+    """Cells of a crop that do not reach below a player's bar would have less to disagree about."""
+    query = picture.copy()
+    query[-tall:] = 20
+    start, others = geometry(WIDTH / HEIGHT), crops(WIDTH / HEIGHT, FULL)
+    found = register(PictureSums(query), start, stored([picture]), 0, others) or start
+    np.testing.assert_allclose(original_box(found), (0, 0, 1, 1), atol=0.01)
+
+
 @pytest.mark.parametrize("factor", [0.75, 0.85, 1.15, 4 / 3])
 def test_a_squeeze_is_measured(factor: float) -> None:
     picture = scene(6, HEIGHT, WIDTH)

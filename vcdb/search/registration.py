@@ -71,8 +71,7 @@ def register(
     if others and left_over(picture, best, stored) > _CLEARLY_OFF:
         other, row = _likeliest(picture, others, stored)
         again = _from(picture, other, stored, row) or other
-        worth = (1 - _WORTH_SHARE) * left_over(picture, best, stored)
-        if left_over(picture, again, stored) <= worth:
+        if _is_better(_look(picture, again), _look(picture, best), stored):
             return again
     return found
 
@@ -97,6 +96,19 @@ def _from(picture: PictureSums, start: Geometry, stored: Floats, first: int) -> 
             break
     worth = (1 - _WORTH_SHARE) * begun.left_over(stored).min()
     return best.view.where if best.residual <= worth else None
+
+
+def _is_better(view: _View, other: _View, stored: Floats) -> bool:
+    """Whether clearly less is left over, of the cells that both views have.
+
+    Of all cells, a view that has not got those under a player's bar would win by that alone.
+    """
+    lacking = np.isnan(view.here) | np.isnan(other.here)
+    left, before = (
+        one._replace(here=np.where(lacking, np.nan, one.here)).left_over(stored).min()
+        for one in (view, other)
+    )
+    return bool(left <= (1 - _WORTH_SHARE) * before)
 
 
 def _likeliest(
