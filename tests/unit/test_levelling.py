@@ -10,7 +10,7 @@ from tests.unit.test_registration import HEIGHT, WIDTH, stored
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.picture import PictureSums
 from vcdb.search.levelling import Level, level
-from vcdb.search.registration import register
+from vcdb.search.registration import Views, register
 from vcdb.testing import scene
 
 
@@ -24,9 +24,9 @@ def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def set_level(query: np.ndarray, original: np.ndarray, start: Geometry) -> Level | None:
-    sums, scene_runs = PictureSums(query), stored([original])
-    where = register(sums, start, scene_runs, 0) or start
-    return level(query, sums, where, scene_runs, 0)
+    views, scene_runs = Views(PictureSums(query)), stored([original])
+    where = register(views, start, scene_runs, 0) or start
+    return level(query, views, where, scene_runs, 0)
 
 
 @pytest.mark.parametrize("degrees", [-3.0, -2.0, 2.0, 3.0])

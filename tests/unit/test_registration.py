@@ -10,7 +10,7 @@ from vcdb.fingerprint.descriptor import describe, levels_of
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.picture import PictureSums, image_grids
 from vcdb.media.area import FULL
-from vcdb.search.registration import moved, register
+from vcdb.search.registration import Views, moved, register
 from vcdb.search.variants import crops, registered
 from vcdb.testing import scene
 
@@ -26,7 +26,7 @@ def stored(pictures: list[np.ndarray]) -> np.ndarray:
 
 def exact(query: np.ndarray, frames: list[np.ndarray], first: int = 0) -> Geometry | None:
     start = geometry(query.shape[1] / query.shape[0])
-    return register(PictureSums(query), start, stored(frames), first)
+    return register(Views(PictureSums(query)), start, stored(frames), first)
 
 
 def original_box(where: Geometry) -> tuple[float, float, float, float]:
@@ -69,7 +69,7 @@ def test_a_crop_too_far_off_for_one_start_is_measured_from_others(seed: int, sha
     query = picture[tall:, wide:].copy()
     height, width = query.shape[:2]
     start, others = geometry(width / height), crops(width / height, FULL)
-    found = register(PictureSums(query), start, stored([lights(50), picture]), 1, others)
+    found = register(Views(PictureSums(query)), start, stored([lights(50), picture]), 1, others)
     assert found is not None
     np.testing.assert_allclose(
         original_box(found), (-wide / width, -tall / height, 1, 1), atol=0.01
@@ -85,7 +85,7 @@ def test_what_lies_over_a_picture_is_not_cropped_away(picture: np.ndarray, tall:
     query = picture.copy()
     query[-tall:] = 20
     start, others = geometry(WIDTH / HEIGHT), crops(WIDTH / HEIGHT, FULL)
-    found = register(PictureSums(query), start, stored([picture]), 0, others) or start
+    found = register(Views(PictureSums(query)), start, stored([picture]), 0, others) or start
     np.testing.assert_allclose(original_box(found), (0, 0, 1, 1), atol=0.01)
 
 
@@ -103,7 +103,7 @@ def test_what_a_mirrored_or_upright_query_lost_is_measured() -> None:
     picture = scene(7, HEIGHT, WIDTH)
     query = picture[18:-18, 32:-32, :][:, ::-1].copy()
     start = geometry(query.shape[1] / query.shape[0], mirrored=True)
-    found = register(PictureSums(query), start, stored([picture]), 0)
+    found = register(Views(PictureSums(query)), start, stored([picture]), 0)
     assert found is not None
     assert found.mirrored
     np.testing.assert_allclose(

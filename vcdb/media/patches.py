@@ -24,9 +24,9 @@ _THIN = 0.012
 
 
 class Patches(NamedTuple):
-    """Outlines of patches of a picture of this size: each (n, 1, 2), x and y of pixels in turn.
+    """Outlines of patches in a picture of this size: each (n, 1, 2), x and y of its pixels.
 
-    None where nothing of one colour surrounds anything.
+    There are none where nothing of one colour surrounds anything.
     """
 
     outlines: list[Outline]

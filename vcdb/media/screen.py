@@ -27,8 +27,8 @@ _MOST_COSINE = 0.5
 #: A screen seen straight needs no such care: a corner must be off by more than this share.
 _LEAST_SLANT, _LEAST_ROUGH_SLANT = 0.012, 0.004
 _ROUNDS = 2
-#: Lines are fitted to points of the hull so far apart.
-_STEP_PX = 3.0
+#: Lines are fitted to points of the hull so far apart, and to no fewer.
+_STEP_PX, _FEWEST_POINTS = 3.0, 3
 
 
 def find_screen(patches: Patches) -> Corners | None:
@@ -126,7 +126,7 @@ def _refined(corners: Corners, points: Corners) -> Corners | None:
         at = (points - start) @ along
         off = np.abs((points - start) @ np.array([-along[1], along[0]]))
         own = (at > 0.08 * length) & (at < 0.92 * length) & (off < 0.04 * length + 2)
-        if own.sum() < 3:
+        if own.sum() < _FEWEST_POINTS:
             return None
         fitted = cv2.fitLine(points[own].astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)
         lines.append(fitted.ravel().astype(np.float64))

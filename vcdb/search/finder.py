@@ -23,7 +23,7 @@ from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
 from vcdb.search.levelling import level
 from vcdb.search.probes import Widening, ranges_of, together, widen
-from vcdb.search.registration import register
+from vcdb.search.registration import Views, register
 from vcdb.search.tint import without_tint
 from vcdb.search.variants import (
     Hypothesis,
@@ -223,9 +223,10 @@ class _Search:
         scene = self._found.scene(best)
         start = self.geometries[best.hypothesis]
         aspect = picture.bgr.shape[1] / picture.bgr.shape[0]
-        others = [where._replace(mirrored=start.mirrored) for where in crops(aspect, start.area)]
-        exact = register(picture.sums, start, *scene, others)
-        turned = level(*picture, exact or start, *scene)
+        views = Views(picture.sums)
+        others = crops(aspect, start.area, mirrored=start.mirrored)
+        exact = register(views, start, *scene, others)
+        turned = level(picture.bgr, views, exact or start, *scene)
         if turned is not None:
             own, picture, exact = True, _Picture(turned.bgr, turned.sums), turned.where
         if exact is None:

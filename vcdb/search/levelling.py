@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.geometry import Geometry
 from vcdb.fingerprint.picture import PictureSums
-from vcdb.search.registration import left_over, register, turned_by
-
-#: What must be left over at most, against the picture as it was.
-_WORTH = 0.85
+from vcdb.search.registration import WORTH_SHARE, Views, left_over, register, turned_by
 
 
 class Level(NamedTuple):
@@ -30,22 +27,22 @@ class Level(NamedTuple):
 
 
 def level(
-    bgr: NDArray[np.uint8], sums: PictureSums, where: Geometry, stored: Floats, first: int
+    bgr: NDArray[np.uint8], views: Views, where: Geometry, stored: Floats, first: int
 ) -> Level | None:
     """The query set level, where it goes better with the scene then.
 
-    ``where``: the best geometry so far; ``stored``: brightness (n, 77) of the scene's runs;
-    ``first``: the row of the one that was found.
+    ``views``: of the query; ``where``: the best geometry so far. ``stored``: brightness (n, 77) of
+    the scene's runs; ``first``: the row of the one that was found.
     """
-    angle = turned_by(sums, where, stored)
+    angle = turned_by(views, where, stored)
     if not angle:
         return None
     turned = _turned(bgr, where, angle)
-    turned_sums = PictureSums(turned)
-    there = register(turned_sums, where, stored, first) or where
-    if left_over(turned_sums, there, stored) > _WORTH * left_over(sums, where, stored):
+    own = Views(PictureSums(turned))
+    there = register(own, where, stored, first) or where
+    if left_over(own, there, stored) > (1 - WORTH_SHARE) * left_over(views, where, stored):
         return None
-    return Level(turned, turned_sums, there)
+    return Level(turned, own.picture, there)
 
 
 def _turned(bgr: NDArray[np.uint8], where: Geometry, angle: float) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ best small change of geometry, and the fit goes on from the likeliest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ _ROUNDS, _RUNS_A_ROUND = 6, 2
 _STILL = 0.002
 #: A fit is begun where this much is left over, or where its first step promises to take off this
 #: share of it: tones, noise and small overlays leave something over that no geometry explains.
-_CLEARLY_OFF, _WORTH_SHARE = 0.05, 0.15
+_CLEARLY_OFF, WORTH_SHARE = 0.05, 0.15
 #: Slopes of cell means are taken from so far to both sides, in pitches.
 _REACH = 0.15
 #: What to expect: deviations of logarithms of scales, of shifts in pitches, and of the brightness
@@ -54,11 +54,11 @@ _FEWEST_CELLS = 20
 
 
 def register(
-    picture: PictureSums,
+    views: Views,
     start: Geometry,
     stored: Floats,
     first: int,
-    others: Sequence[Geometry] = (),
+    others: Iterable[Geometry] = (),
 ) -> Geometry | None:
     """The geometry near ``start`` that goes best with some run of a scene; None: ``start`` does.
 
@@ -66,35 +66,35 @@ def register(
     is the row of the one that was found under ``start``. ``others``: where else to start from, if
     that leaves much over. Cells of the result are whole ones.
     """
-    found = _from(picture, start, stored, first)
+    found = _from(views, start, stored, first)
     best = found or start
-    if others and left_over(picture, best, stored) > _CLEARLY_OFF:
-        other, row = _likeliest(picture, others, stored)
-        again = _from(picture, other, stored, row) or other
-        if _is_better(_look(picture, again), _look(picture, best), stored):
+    if others and left_over(views, best, stored) > _CLEARLY_OFF:
+        other, row = _likeliest(views, others, stored)
+        again = _from(views, other, stored, row) or other
+        if _is_better(views.at(again), views.at(best), stored):
             return again
     return found
 
 
-def _from(picture: PictureSums, start: Geometry, stored: Floats, first: int) -> Geometry | None:
+def _from(views: Views, start: Geometry, stored: Floats, first: int) -> Geometry | None:
     """See :func:`register`, from one start."""
-    begun = view = _look(picture, start._replace(tolerance=EDGE_TOLERANCE))
+    begun = view = views.at(start._replace(tolerance=EDGE_TOLERANCE))
     if not view.is_worth_a_step(stored[first]):
         return None
-    best = _fit(picture, view, stored[first], _FIRST_STEPS)
+    best = _fit(views, view, stored[first], _FIRST_STEPS)
     tried = {first}
     for _ in range(_ROUNDS):
         view, before = best.view, best.residual
         for row, change in view.likely(stored):
             if row not in tried:
                 tried.add(row)
-                near = _look(picture, moved(view.where, change.tolist()))
+                near = views.at(moved(view.where, change.tolist()))
                 hopeless = _HOPELESS * best.residual
-                other = _fit(picture, near, stored[row], _FURTHER_STEPS, hopeless)
+                other = _fit(views, near, stored[row], _FURTHER_STEPS, hopeless)
                 best = min(best, other, key=attrgetter("residual"))
         if best.residual == before:
             break
-    worth = (1 - _WORTH_SHARE) * begun.left_over(stored).min()
+    worth = (1 - WORTH_SHARE) * begun.left_over(stored).min()
     return best.view.where if best.residual <= worth else None
 
 
@@ -108,27 +108,25 @@ def _is_better(view: _View, other: _View, stored: Floats) -> bool:
         one._replace(here=np.where(lacking, np.nan, one.here)).left_over(stored).min()
         for one in (view, other)
     )
-    return bool(left <= (1 - _WORTH_SHARE) * before)
+    return bool(left <= (1 - WORTH_SHARE) * before)
 
 
-def _likeliest(
-    picture: PictureSums, others: Sequence[Geometry], stored: Floats
-) -> tuple[Geometry, int]:
+def _likeliest(views: Views, others: Iterable[Geometry], stored: Floats) -> tuple[Geometry, int]:
     """The one of some geometries that leaves least over, and the row of the run."""
     whole = [where._replace(tolerance=EDGE_TOLERANCE) for where in others]
-    every = picture.grids(whole).reshape(len(whole), -1, 3).mean(axis=2, dtype=np.float64)
+    every = views.picture.grids(whole).reshape(len(whole), -1, 3).mean(axis=2, dtype=np.float64)
     over = [_left_over(_apart(here / _unit(here), stored)[0]) for here in every]
     best = min(range(len(whole)), key=lambda number: float(over[number].min()))
     return whole[best], int(over[best].argmin())
 
 
-def turned_by(picture: PictureSums, where: Geometry, stored: Floats) -> float:
+def turned_by(views: Views, where: Geometry, stored: Floats) -> float:
     """By what angle the query is turned clockwise against the scene's likeliest run, in radians.
 
     0 where that would explain little. ``where``: the best geometry without turning; ``stored``:
     (n, 77), as for :func:`register`.
     """
-    view = _look(picture, where)
+    view = views.at(where)
     run = stored[int(view.left_over(stored).argmin())]
     before = view.step(run)[1]
     if not _CLEARLY_OFF < before < np.inf:
@@ -142,13 +140,13 @@ def turned_by(picture: PictureSums, where: Geometry, stored: Floats) -> float:
         weights = _weights(here - columns @ solution)
     change, angle = solution[2:-1], float(solution[-1])
     after = view._replace(here=view.here + view.slopes @ change + view.turn * angle)
-    worth = after.step(run)[1] <= (1 - _WORTH_SHARE) * before
+    worth = after.step(run)[1] <= (1 - WORTH_SHARE) * before
     return angle if worth and _LEAST_TURN <= abs(angle) <= _MOST_TURN else 0.0
 
 
-def left_over(picture: PictureSums, where: Geometry, stored: Floats) -> float:
+def left_over(views: Views, where: Geometry, stored: Floats) -> float:
     """What the scene's likeliest run leaves over under a geometry; as for :func:`register`."""
-    return float(_look(picture, where).left_over(stored).min())
+    return float(views.at(where).left_over(stored).min())
 
 
 def moved(where: Geometry, change: Iterable[float]) -> Geometry:
@@ -199,7 +197,7 @@ class _View(NamedTuple):
         if before > _CLEARLY_OFF:
             return before < np.inf
         after = self._replace(here=self.here + self.slopes @ change)
-        return after.step(stored)[1] <= (1 - _WORTH_SHARE) * before
+        return after.step(stored)[1] <= (1 - WORTH_SHARE) * before
 
     def left_over(self, stored: Floats) -> Numbers:
         """What each run (n, 77) leaves over where the geometry is right."""
@@ -232,6 +230,20 @@ class _Fit(NamedTuple):
     residual: float
 
 
+class Views:
+    """The query under one geometry after the other, each looked at once."""
+
+    def __init__(self, picture: PictureSums) -> None:
+        self.picture = picture
+        self._seen: dict[Geometry, _View] = {}
+
+    def at(self, where: Geometry) -> _View:
+        """The view under a geometry."""
+        if where not in self._seen:
+            self._seen[where] = _look(self.picture, where)
+        return self._seen[where]
+
+
 def _look(picture: PictureSums, where: Geometry) -> _View:
     grids = picture.grids([where, *_around(where)])
     here, left, right, above, below = grids.reshape(5, -1, 3).mean(axis=2, dtype=np.float64)
@@ -258,9 +270,7 @@ def _around(where: Geometry) -> list[Geometry]:
     return [moved(where, (0.0, across, 0.0, down)) for across, down in shifts]
 
 
-def _fit(
-    picture: PictureSums, view: _View, stored: Floats, steps: int, hopeless: float = np.inf
-) -> _Fit:
+def _fit(views: Views, view: _View, stored: Floats, steps: int, hopeless: float = np.inf) -> _Fit:
     """Steps from a view towards one run (77,), while they make it better.
 
     It ends as well once more than ``hopeless`` is left over. Reaching beyond the stored picture
@@ -274,7 +284,7 @@ def _fit(
         best = _Fit(view, residual)
         if residual > hopeless or np.abs(change).max() < _STILL:
             break
-        view = _look(picture, moved(view.where, change.tolist()))
+        view = views.at(moved(view.where, change.tolist()))
     return _Fit(best.view, best.residual + _BEYOND * _beyond(best.view.where))
 
 

@@ -159,8 +159,8 @@ def _inner_areas(bgr: NDArray[np.uint8], patches: Patches) -> Iterator[Area]:
             )
 
 
-def crops(aspect: float, area: Area) -> list[Geometry]:
-    """The picture taken for a crop, and what is inside its bars for one.
+def crops(aspect: float, area: Area, *, mirrored: bool = False) -> Iterator[Geometry]:
+    """The picture, or its mirror image, taken for a crop, and what is inside its bars for one.
 
     Where there are bars, it was these that were cut on one of the axes. But what looks like bars
     may be part of the picture.
@@ -173,7 +173,9 @@ def crops(aspect: float, area: Area) -> list[Geometry]:
         places += [(area, side) for side in _UP_AND_DOWN]
     if area.top > FULL.top or area.bottom < FULL.bottom:
         places += [(area, side) for side in _LEFT_AND_RIGHT]
-    return [_cropped(aspect, *place, cut) for cut in _CUTS for place in places]
+    for cut in _CUTS:
+        for place in places:
+            yield _cropped(aspect, *place, cut)._replace(mirrored=mirrored)
 
 
 def _cropped(aspect: float, area: Area, towards: _Towards | None, cut: float) -> Geometry:

@@ -40,7 +40,7 @@ def current_file(folder: Path) -> Path:
         return folder / DATA_FILE
 
 
-def pointer(folder: Path) -> str:
+def pointer_of(folder: Path) -> str:
     """The small file that names the base's file."""
     return str(folder / _CURRENT)
 

@@ -23,7 +23,7 @@ from vcdb.store.base_files import (
     later_file,
     point_to,
     pointed,
-    pointer,
+    pointer_of,
     refuse_bad_folder,
     remove_files,
 )
@@ -88,7 +88,7 @@ class Environment:
         self.maps = 0
         self._is_writable = create
         self._wrote = False
-        self._pointer = pointer(folder)
+        self._pointer = pointer_of(folder)
         refuse_bad_folder(folder, create=create)
         self._open(create=create)
 
