@@ -81,17 +81,27 @@ def _clipped(
 def _cell_sums(sums: npt.NDArray[np.int32], down: Sums, across: Sums) -> Sums:
     """Sums between edges (n, 8) and (n, 12), as (n, 7, 11, 3), from running sums over pixels.
 
-    Edges are fractional: running sums are linear between pixels.
+    Edges are fractional: running sums are linear between pixels. Only the pixels around where
+    edges meet are read.
     """
-    below, part = _split(down, sums.shape[0])
-    strips = np.diff(sums[below] * (1.0 - part)[..., None, None], axis=1)
-    strips += np.diff(sums[below + 1] * part[..., None, None], axis=1)
-    below, part = _split(across, sums.shape[1])
-    n = np.arange(len(strips))[:, None]
-    # Columns first, as indexing puts them.
-    cells = strips[n, :, below] * (1.0 - part)[..., None, None]
-    cells += strips[n, :, below + 1] * part[..., None, None]
-    return np.diff(cells, axis=1).swapaxes(1, 2)
+    rows, down_part = _split(down, sums.shape[0])
+    columns, across_part = _split(across, sums.shape[1])
+    met = rows[:, :, None] * sums.shape[1] + columns[:, None]
+    pixels = sums.reshape(-1, 3)
+    left, right = (_strips(pixels, met + step, sums.shape[1], down_part) for step in (0, 1))
+    part = across_part[:, None, :, None]
+    return np.diff(left * (1.0 - part) + right * part, axis=2)
+
+
+def _strips(pixels: npt.NDArray[np.int32], at: npt.NDArray[np.intp], row: int, part: Sums) -> Sums:
+    """Sums (n, 7, k, 3) between neighbours of n × 8 rows, at k columns each.
+
+    ``at``: (n, 8, k), which of the ``pixels`` is just above each edge, as many as a ``row`` before
+    the one below; ``part``: (n, 8), how far the edge is from the former.
+    """
+    part = part[:, :, None, None]
+    above, below = pixels.take(at, axis=0), pixels.take(at + row, axis=0)
+    return np.diff(above * (1.0 - part), axis=1) + np.diff(below * part, axis=1)
 
 
 def _split(position: Sums, length: int) -> tuple[npt.NDArray[np.intp], Sums]:

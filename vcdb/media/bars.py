@@ -174,8 +174,9 @@ def find_area_image(bgr: npt.NDArray[np.uint8]) -> Area:
     height, width = bgr.shape[:2]
     if min(height, width) < _SMALLEST_PX:
         return FULL
-    rows = np.ascontiguousarray(bgr[:, :: max(1, width // _ACROSS_SAMPLES)])
-    columns = np.asarray(cv2.transpose(bgr[:: max(1, height // _ACROSS_SAMPLES)]), np.uint8)
+    # Views: most pictures have no bars, and of those few lines are read.
+    rows = bgr[:, :: max(1, width // _ACROSS_SAMPLES)]
+    columns = bgr[:: max(1, height // _ACROSS_SAMPLES)].swapaxes(0, 1)
     top, bottom = _plain_border(rows), 1.0 - _plain_border(rows[::-1])
     left, right = _plain_border(columns), 1.0 - _plain_border(columns[::-1])
     if right - left < _MIN_LEFT or bottom - top < _MIN_LEFT:
@@ -197,7 +198,8 @@ def _plain_border(lines: npt.NDArray[np.uint8]) -> float:
     if start is None:
         return 0.0
     stop = min(start + max(_BLUR_LINES, round(_EDGE_DEPTH * count)), len(lines) - 1)
-    distance = np.abs(lines[start - 1 : stop + 1].astype(np.int16) - colour).max(axis=2)
+    blue, green, red = np.abs(lines[start - 1 : stop + 1].astype(np.int16) - colour).T
+    distance = np.maximum(np.maximum(blue, green), red).T
     profile = np.minimum(distance, _FAR).mean(axis=1)
     jumps = profile[2:] - profile[:-2] if len(profile) > 2 else np.diff(profile)
     if not len(jumps) or jumps.max() < _MIN_JUMP:
@@ -222,6 +224,12 @@ def _same_share(lines: npt.NDArray[np.uint8], colour: npt.NDArray[np.int16]) -> 
     """Per line, the share of pixels within reach of ``colour`` in every channel."""
     low = np.clip(colour - _COLOUR_REACH, 0, 255).astype(np.uint8)
     high = np.clip(colour + _COLOUR_REACH, 0, 255).astype(np.uint8)
-    within = cv2.inRange(np.ascontiguousarray(lines), low, high)
-    shares: Shares = within.mean(axis=1) / 255
-    return shares
+    # As the pixels lie in memory, and the sums by OpenCV: several times as fast.
+    turned = lines.strides[0] < 0
+    ordered = lines[::-1] if turned else lines
+    upright = ordered.strides[0] < ordered.strides[1]
+    picture = ordered.swapaxes(0, 1) if upright else ordered
+    within = cv2.inRange(np.ascontiguousarray(picture), low, high)
+    sums = cv2.reduce(within, 0 if upright else 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    shares: Shares = sums / lines.shape[1] / 255
+    return shares[::-1] if turned else shares
