@@ -72,20 +72,16 @@ class Segment:
     def postings(self, first: int, last: int) -> NDArray[np.void]:
         """Those of the rows from ``first`` to ``last``, the latter excluded; dtype ``POSTING``."""
         keys, values = self.rows([(first, last)])
-        return _postings(keys, values)
+        return _postings(keys, values, _low(keys, values))
 
     def rows(self, spans: Sequence[tuple[int, int]]) -> tuple[NDArray[np.uint32], NDArray[np.void]]:
         """Keys and values (dtype ``VALUE``) of the rows of some spans, one after the other."""
+        within = list(_in_pieces(spans))
+        if not within:
+            return np.empty(0, _KEY), np.empty(0, VALUE)
         keys_of, values_of = self.keys_of, self.values_of
-        keys: list[NDArray[np.uint32]] = [np.empty(0, _KEY)]
-        values: list[NDArray[np.void]] = [np.empty(0, RAW)]
-        for first, last in spans:
-            piece, begin = divmod(first, PIECE)
-            end = begin + last - first
-            while end > begin:
-                keys.append(keys_of(piece)[begin:end])
-                values.append(values_of(piece)[begin:end])
-                piece, begin, end = piece + 1, 0, end - PIECE
+        keys = [keys_of(piece)[begin:end] for piece, begin, end in within]
+        values = [values_of(piece)[begin:end] for piece, begin, end in within]
         return np.concatenate(keys), np.concatenate(values).view(VALUE)
 
     def block_keys(self, blocks: NDArray[np.intp]) -> NDArray[np.uint32]:
@@ -104,14 +100,29 @@ class Piece(NamedTuple):
     values: bytes
 
 
-def _postings(keys: NDArray[np.uint32], values: NDArray[np.void]) -> NDArray[np.void]:
+def _in_pieces(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Spans of rows as piece, first row in it, and one past the last: several where they go on."""
+    for first, last in spans:
+        piece, begin = divmod(first, PIECE)
+        end = begin + last - first
+        while end > PIECE:
+            yield piece, begin, PIECE
+            piece, begin, end = piece + 1, 0, end - PIECE
+        if end > begin:
+            yield piece, begin, end
+
+
+def _postings(
+    keys: NDArray[np.uint32], values: NDArray[np.void], low: NDArray[np.uint8]
+) -> NDArray[np.void]:
+    """Postings of keys and values as stored, with the ``low`` bits of their hashes."""
     stored = values["place"] | values["place_high"].astype(np.uint64) << 32
     run = stored & ((1 << STORED_RUN_BITS) - 1)
     video = (stored >> STORED_RUN_BITS) & ((1 << STORED_VIDEO_BITS) - 1)
     postings = np.empty(len(keys), POSTING)
     postings["key"] = keys >> _LOW_IN_KEY
-    low = _low(keys, values).astype(np.uint64)
-    postings["place"] = low << (VIDEO_BITS + RUN_BITS) | video << RUN_BITS | run
+    lead = low.astype(np.uint64) << (VIDEO_BITS + RUN_BITS)
+    postings["place"] = lead | video << RUN_BITS | run
     postings["sketch"] = values["sketch"]
     return postings
 
@@ -196,12 +207,9 @@ class _Hits(NamedTuple):
 def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
     begins, ends = _bounds(ranges.keys, ranges.low_min), _bounds(ranges.keys, ranges.low_max)
     # The last block that begins before a bound is the one that has the bound's row, or ends there.
-    first_block = segment.fences[1:].searchsorted(begins)
-    last_block = segment.fences[1:].searchsorted(ends, "right")
-    blocks = np.sort(np.concatenate([first_block, last_block]))
-    is_new = np.ones(len(blocks), np.bool_)
-    np.not_equal(blocks[1:], blocks[:-1], out=is_new[1:])
-    blocks = blocks[is_new]
+    fences = segment.fences[1:]
+    first_block, last_block = fences.searchsorted(begins), fences.searchsorted(ends, "right")
+    blocks = _distinct(first_block, last_block)
     # Put together they are in order, so all bounds are one bisection.
     keys = segment.block_keys(blocks)
     skipped = (blocks - np.arange(len(blocks))) * BLOCK
@@ -209,6 +217,14 @@ def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
     last = keys.searchsorted(ends, "right") + skipped[blocks.searchsorted(last_block)]
     probe = np.flatnonzero(last > first)
     return _Hits(segment, probe, first[probe], last[probe]) if len(probe) else None
+
+
+def _distinct(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
+    """What is in any of two ascending arrays, ascending, once each."""
+    both = first if (first == last).all() else np.sort(np.concatenate([first, last]))
+    is_new = np.ones(len(both), np.bool_)
+    np.not_equal(both[1:], both[:-1], out=is_new[1:])
+    return both[is_new]
 
 
 def scan(segments: Sequence[Segment], ranges: Ranges, most: int | None = None) -> Scanned:
@@ -247,7 +263,9 @@ def _within(hits: _Hits, ranges: Ranges) -> tuple[NDArray[np.void], NDArray[np.i
     probe = np.repeat(hits.probe, hits.last - hits.first)
     low = _low(keys, values)
     kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
-    return _postings(keys[kept], values[kept]), probe[kept]
+    if not kept.all():
+        keys, values, low, probe = keys[kept], values[kept], low[kept], probe[kept]
+    return _postings(keys, values, low), probe
 
 
 def without(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.void]:
