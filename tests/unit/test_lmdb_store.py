@@ -21,7 +21,7 @@ from vcdb.errors import (
     StoreFullError,
     StoreLockedError,
 )
-from vcdb.store import base_files, filesystem, segments
+from vcdb.store import base_files, codec, filesystem, run_shelf, segments
 from vcdb.store.base import Ranges
 from vcdb.store.codec import POSTING, unpack_place
 from vcdb.store.lmdb_store import LmdbStore
@@ -359,3 +359,38 @@ def test_closed_store_says_so(folder: Path) -> None:
     store.close()
     with pytest.raises(Exception, match="closed"):
         store.totals()
+
+
+def test_a_block_is_unpacked_once_a_snapshot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries come back to blocks; nobody may be told of a video that is not there any more."""
+    unpacked: list[int] = []
+
+    def body_of(data: bytes) -> bytes:
+        unpacked.append(len(data))
+        return codec.body_of(data)
+
+    monkeypatch.setattr(run_shelf, "body_of", body_of)
+    ids, runs = np.array([1, 1, 1], np.uint32), np.array([0, 70, 1], np.uint32)
+    with LmdbStore(folder) as store:
+        # What is first written opens the file anew; the second time only the snapshot differs.
+        store.attach(1, "note", b"")
+        rows, first = store.anchors(ids, runs)
+        _, again = store.anchors(ids, runs)
+        store.runs(1, 0, 1)
+        assert len(unpacked) == 2
+        assert rows.tolist() == [0, 1, 2]
+        np.testing.assert_array_equal(first.codes, again.codes)
+        store.remove([1])
+        assert len(store.anchors(ids, runs)[0]) == 0
+        with pytest.raises(KeyError):
+            store.runs(1, 0, 1)
+
+
+def test_few_blocks_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_shelf, "_MOST_KEPT", 2)
+    with LmdbStore(folder) as store:
+        with store._env.reading() as txn:
+            _, whole = store._run_shelf.runs(txn, 1, 0, 300)
+            assert len(store._run_shelf._kept(txn)) < 2
+        assert len(whole) == 300
+        np.testing.assert_array_equal(store.runs(1, 0, 300)[1].edges_us, whole.edges_us)

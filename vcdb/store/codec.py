@@ -131,15 +131,21 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def _decompress(data: bytes | memoryview) -> bytes:
-    body: bytes = _kept.decompress(data)
+def body_of(data: bytes | memoryview) -> bytes:
+    """What a block holds, unpacked and its checksum compared. Raises CorruptStoreError."""
+    with _translated():
+        body: bytes = _kept.decompress(data)
     return body
 
 
 def decode_block(data: bytes | memoryview) -> RunTable:
     """Inverse of :func:`encode_block`. Raises CorruptStoreError."""
+    return runs_of(body_of(data))
+
+
+def runs_of(body: bytes) -> RunTable:
+    """The runs of a block's body. Raises CorruptStoreError."""
     with _translated():
-        body = _decompress(data)
         count, first_frame, first_us, frame_us = _HEAD.unpack_from(body)
         frames, us = np.split(np.frombuffer(body, np.uint8, 12 * count, _HEAD.size), [4 * count])
         frame_steps = _from_planes(frames, ">u4").astype(np.int64)
@@ -152,21 +158,20 @@ def decode_block(data: bytes | memoryview) -> RunTable:
     )
 
 
-def decode_anchors(found: Iterable[tuple[bytes | memoryview, Sequence[int]]]) -> Descriptors:
-    """Descriptors of some runs of some blocks: of each block those of these numbers, from 0.
+def anchors_of(found: Iterable[tuple[bytes, Sequence[int]]]) -> Descriptors:
+    """Descriptors of some runs of some blocks: of each body those of these numbers, from 0.
 
     A run that a block does not have is an error, as a damaged block is: CorruptStoreError.
     """
     parts = []
     with _translated():
-        for data, numbers in found:
-            body = _decompress(data)
+        for body, numbers in found:
             (count,) = _COUNT.unpack_from(body)
             columns = _columns(body, count)
             if max(numbers) >= count:
                 raise ValueError(f"it has {count} runs")
             # Most often one run is wanted: then summing up to it is several times faster.
-            parts += [columns[:, : number + 1].sum(axis=1, dtype=np.uint8) for number in numbers]
+            parts += [np.add.reduce(columns[:, : number + 1], 1, np.uint8) for number in numbers]
     return _descriptors(np.array(parts, np.uint8).reshape(-1, 2 + CODES))
 
 

@@ -65,7 +65,7 @@ class LmdbStore:
         self._contents = env.database("contents")
         self._runs = env.database("runs")
         self._attachments = env.database("attachments")
-        self._run_shelf = RunShelf(self._runs)
+        self._run_shelf = RunShelf(env, self._runs)
         self._posting_shelf = PostingShelf(env)
 
     def _refuse_other_versions(self, env: Environment) -> None:

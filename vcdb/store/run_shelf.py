@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,18 @@ from vcdb.store.codec import (
     BLOCK_RUNS,
     CHUNK_BLOCKS,
     CHUNK_RUNS,
+    anchors_of,
     block_of,
-    decode_anchors,
+    body_of,
     decode_block,
     encode_block,
     encode_chunk,
+    runs_of,
 )
 
 _ID_BYTES = 4
+#: Bodies of blocks that are kept for the next to ask for them, 15 KB each.
+_MOST_KEPT = 256
 
 
 def chunks_of(runs: RunTable) -> list[bytes]:
@@ -38,12 +42,26 @@ def chunks_of(runs: RunTable) -> list[bytes]:
     ]
 
 
-class RunShelf:
-    """The runs of one base. Methods are given the transaction that they work in."""
+class _Latest(NamedTuple):
+    """Bodies of blocks that were read of a snapshot, by video and number."""
 
-    def __init__(self, database: Any) -> None:
-        """``database`` is the handle of the one that has them."""
+    snapshot: tuple[int, int]
+    bodies: dict[tuple[int, int], bytes]
+
+
+class RunShelf:
+    """The runs of one base. Methods are given the transaction that they work in.
+
+    A query comes back to blocks it has read, from another rung or hypothesis and for their
+    neighbours, and so does a query for the next frame. As unpacking them is most of what reading
+    costs, the latest are kept while nobody writes.
+    """
+
+    def __init__(self, env: Any, database: Any) -> None:
+        """``env`` is the environment, ``database`` the handle of the one that has the runs."""
+        self._env = env
         self._runs = database
+        self._latest: _Latest | None = None
 
     def add(self, txn: Any, video_id: int, chunks: Sequence[bytes]) -> None:
         """Store a video's runs, as :func:`chunks_of` gives them."""
@@ -58,7 +76,12 @@ class RunShelf:
     def runs(self, txn: Any, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
         first = start - start % BLOCK_RUNS
-        parts = [decode_block(block) for block in self._blocks(txn, video_id, first, stop)]
+        kept, parts = self._kept(txn), []
+        for number in range(first // BLOCK_RUNS, -(-stop // BLOCK_RUNS)):
+            body = self._body(txn, kept, (video_id, number))
+            if body is None:
+                break
+            parts.append(runs_of(body))
         if not parts or stop > first + sum(map(len, parts)):
             raise KeyError((video_id, start, stop))
         return first, join(parts) if len(parts) > 1 else parts[0]
@@ -73,19 +96,19 @@ class RunShelf:
         ):
             wanted.setdefault(place, []).append(number)
         rows, there, within = [], [], (runs % BLOCK_RUNS).tolist()
-        for (video_id, block), numbers in wanted.items():
-            data = self._block(txn, video_id, block)
-            if data is not None:
+        kept = self._kept(txn)
+        for place, numbers in wanted.items():
+            body = self._body(txn, kept, place)
+            if body is not None:
                 rows += numbers
-                there.append((data, [within[number] for number in numbers]))
-        found = decode_anchors(there)
+                there.append((body, [within[number] for number in numbers]))
+        found = anchors_of(there)
         order = np.argsort(np.array(rows, np.intp))
         return np.array(rows, np.intp)[order], found.take(order)
 
     def all_of(self, txn: Any, video: Video) -> RunTable:
         """All runs of a video. Raises CorruptStoreError where some are missing."""
-        blocks = self._blocks(txn, video.video_id, 0, video.records)
-        parts = [decode_block(block) for block in blocks]
+        parts = [decode_block(block) for block in self._blocks(txn, video)]
         if sum(map(len, parts)) < video.records:
             raise CorruptStoreError(f"runs of video {video.video_id} are missing")
         return join(parts) if parts else no_runs()
@@ -96,13 +119,35 @@ class RunShelf:
         chunk = txn.get(_run_key(video_id, start), db=self._runs)
         return None if chunk is None else block_of(chunk, number % CHUNK_BLOCKS)
 
-    def _blocks(self, txn: Any, video_id: int, first: int, stop: int) -> Iterator[memoryview]:
-        """Blocks of runs ``first`` to ``stop``, the latter excluded, as far as they are there."""
-        for number in range(first // BLOCK_RUNS, -(-stop // BLOCK_RUNS)):
-            data = self._block(txn, video_id, number)
+    def _blocks(self, txn: Any, video: Video) -> Iterator[memoryview]:
+        """All blocks of a video, as far as they are there."""
+        for number in range(-(-video.records // BLOCK_RUNS)):
+            data = self._block(txn, video.video_id, number)
             if data is None:
                 return
             yield data
+
+    def _kept(self, txn: Any) -> dict[tuple[int, int], bytes]:
+        """Bodies that were read of this snapshot."""
+        snapshot, latest = (self._env.maps, txn.id()), self._latest
+        if latest is None or latest.snapshot != snapshot or len(latest.bodies) >= _MOST_KEPT:
+            latest = self._latest = _Latest(snapshot, {})
+        return latest.bodies
+
+    def _body(
+        self, txn: Any, kept: dict[tuple[int, int], bytes], place: tuple[int, int]
+    ) -> bytes | None:
+        """What the block at a place (video and number) holds, or None where it is not there."""
+        body = kept.get(place)
+        if body is None:
+            data = self._block(txn, *place)
+            if data is None:
+                return None
+            body = body_of(data)
+            # A passage through a whole film is not kept.
+            if len(kept) < _MOST_KEPT:
+                kept[place] = body
+        return body
 
 
 def _run_key(video_id: int, first_run: int) -> bytes:
