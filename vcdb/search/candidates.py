@@ -23,7 +23,7 @@ from vcdb.fingerprint.descriptor import (
 )
 from vcdb.fingerprint.runs import RunTable
 from vcdb.fingerprint.sketch import Sketched, sketched
-from vcdb.search.difference import Differences, differences
+from vcdb.search.difference import Differences, differences, robust_differences
 from vcdb.search.evidence import features_of, probabilities
 from vcdb.search.glance import LEAST_DETAIL, beyond_doubt
 from vcdb.search.nearest import Asked, Near, nearest
@@ -64,15 +64,15 @@ class _Looked:
         self.descriptors = descriptors
 
     @cached_property
-    def measured(self) -> Differences:
-        """How the records differ from the pictures, (n,)."""
-        return differences(self.query.values, levels_of(self.descriptors).values)
+    def robust(self) -> Floats:
+        """How the records differ from the pictures, (n,), the worst cells left out."""
+        return robust_differences(self.query.values, levels_of(self.descriptors).values)
 
     @cached_property
     def best(self) -> tuple[float, int]:
         """The smallest difference, and its row."""
-        row = int(self.measured.robust.argmin())
-        return float(self.measured.robust[row]), row
+        row = int(self.robust.argmin())
+        return float(self.robust[row]), row
 
 
 class Candidates:
@@ -108,15 +108,15 @@ class Candidates:
         """Whether the best record is so good that looking further could not beat it."""
         if self._sure is None:
             looked = min(self._looked, key=lambda one: one.best)
-            self._sure = looked.best[0] <= _SURE_DIFFERENCE and self._is_sure(*looked.best, looked)
+            self._sure = looked.best[0] <= _SURE_DIFFERENCE and self._is_sure(looked)
         return self._sure
 
-    def _is_sure(self, difference: float, row: int, looked: _Looked) -> bool:
-        probability = self._probabilities(
-            looked.near.hypothesis[row : row + 1],
-            levels_of(looked.descriptors.take(slice(row, row + 1))),
-            Differences(np.array([difference]), looked.measured.whole[row : row + 1]),
-        )
+    def _is_sure(self, looked: _Looked) -> bool:
+        row = looked.best[1]
+        hypothesis = looked.near.hypothesis[row : row + 1]
+        stored = levels_of(looked.descriptors.take(slice(row, row + 1)))
+        measured = differences(self._pictures(hypothesis).values, stored.values)
+        probability = self._probabilities(hypothesis, stored, measured)
         return float(probability[0]) >= _SURE
 
     def look(self, hypotheses: NDArray[np.intp], postings: NDArray[np.void]) -> None:
@@ -172,8 +172,8 @@ class Candidates:
         limit = min(_WORST_RECORD, best + _PROMISING)
         found: dict[Block, float] = {}
         for looked in self._looked:
-            rows = np.flatnonzero(looked.measured.robust <= limit)
-            columns = (*looked.near[:3], looked.measured.robust)
+            rows = np.flatnonzero(looked.robust <= limit)
+            columns = (*looked.near[:3], looked.robust)
             for number, video_id, run, difference in zip(
                 *(column[rows].tolist() for column in columns), strict=True
             ):
@@ -207,7 +207,7 @@ class Candidates:
 
     def best_differences(self) -> list[float]:
         """The five smallest differences of records so far, ascending."""
-        every = [looked.measured.robust for looked in self._looked]
+        every = [looked.robust for looked in self._looked]
         return [float(one) for one in np.sort(np.concatenate([[], *every]))[:5]]
 
     def stretches(self, least: float) -> list[Scored]:

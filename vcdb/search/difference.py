@@ -50,11 +50,26 @@ def differences(query: Values, stored: Values) -> Differences:
     """
     count = len(stored.brightness)
     result = Differences(np.empty(count, np.float32), np.empty(count, np.float32))
-    for cells, rows in by_common_cells(query, stored):
-        result.robust[rows], result.whole[rows] = _over(
-            cells, rows_of(query, rows), rows_of(stored, rows)
-        )
+    for rows, ours, theirs in _in_common(query, stored):
+        result.robust[rows] = _robust(ours, theirs)
+        result.whole[rows] = _whole(ours.brightness - theirs.brightness)
     return result
+
+
+def robust_differences(query: Values, stored: Values) -> Floats:
+    """Of :func:`differences` the robust ones alone, (n,)."""
+    result = np.empty(len(stored.brightness), np.float32)
+    for rows, ours, theirs in _in_common(query, stored):
+        result[rows] = _robust(ours, theirs)
+    return result
+
+
+def _in_common(
+    query: Values, stored: Values
+) -> Iterator[tuple[NDArray[np.intp] | slice, Values, Values]]:
+    """Rows of pairs that have the same cells in common, and both pictures over these."""
+    for cells, rows in by_common_cells(query, stored):
+        yield rows, over(cells, rows_of(query, rows)), over(cells, rows_of(stored, rows))
 
 
 def by_common_cells(
@@ -81,26 +96,29 @@ def rows_of(values: Values, rows: NDArray[np.intp] | slice) -> Values:
 
 def over(cells: NDArray[np.bool_], values: Values) -> Values:
     """Only these of the cells, (77,)."""
-    return values if cells.all() else Values(*(part[:, cells] for part in values))
+    if cells.all():
+        return values
+    there = np.flatnonzero(cells)
+    return Values(*(part.take(there, axis=1) for part in values))
 
 
-def _over(common: NDArray[np.bool_], query: Values, stored: Values) -> Differences:
-    """The same over ``common`` cells (77,), which all of the pictures have."""
-    count = int(common.sum())
+def _robust(query: Values, stored: Values) -> Floats:
+    """Robust differences (n,) over the cells that are there."""
+    count = query.brightness.shape[1]
     if count < _FEWEST_CELLS:
-        unknown = np.full(len(stored.brightness), np.inf, np.float32)
-        return Differences(unknown, unknown.copy())
-    query, stored = over(common, query), over(common, stored)
+        return np.full(len(stored.brightness), np.inf, np.float32)
     kept = max(_FEWEST_CELLS, round(KEPT_SHARE * count))
     robust = _mean_of_smallest(_brightness(query.brightness, stored.brightness, kept), kept)
     colours = _mean_of_smallest(_colour(np.stack(query[1:]), np.stack(stored[1:])), kept)
     robust += _COLOUR_WEIGHT * (colours[0] + colours[1])
-    return Differences(robust, _whole(query.brightness - stored.brightness))
+    return robust
 
 
 def _whole(change: Floats) -> Floats:
     """Mean over all cells; an overlay shifts the mean of a picture, but hardly the median."""
     count = change.shape[1]
+    if count < _FEWEST_CELLS:
+        return np.full(len(change), np.inf, np.float32)
     ascending = np.sort(change, axis=1)
     median = (ascending[:, (count - 1) // 2] + ascending[:, count // 2]) / 2
     return row_means(np.abs(change - median[:, None]))

@@ -38,14 +38,16 @@ def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
     The query must have detail, see ``LEAST_DETAIL``. Cells that it lacks are left out; one that
     only the stored picture lacks counts as different.
     """
+    ratio = np.log(deviation_of(stored.deviation) / query.deviation)
+    alike = (np.abs(stored.mean - query.mean) <= _MEAN) & (np.abs(ratio) <= _CONTRAST)
+    if not alike.any():
+        return None
     steps = steps_of(query.values, query.deviation)[0]
     missing = np.isnan(steps)
     steps[missing] = 0
     parts = _PARTS * ~missing[:, None]
     parts /= np.count_nonzero(parts, axis=0)
     brightness, colour = (np.abs(stored.codes - steps) @ parts).T
-    ratio = np.log(deviation_of(stored.deviation) / query.deviation)
-    near = (brightness <= _BRIGHTNESS) & (colour <= _COLOUR)
-    near &= (np.abs(stored.mean - query.mean) <= _MEAN) & (np.abs(ratio) <= _CONTRAST)
+    near = alike & (brightness <= _BRIGHTNESS) & (colour <= _COLOUR)
     best = int(np.where(near, brightness, np.inf).argmin())
     return best if near[best] else None
