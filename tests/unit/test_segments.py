@@ -25,6 +25,19 @@ def some_postings(count: int, seed: int, keys: int = 40) -> np.ndarray:
     return in_order(postings)
 
 
+@pytest.mark.parametrize("videos", [1, 10, 1 << 22])
+def test_order_is_of_key_then_place(videos: int) -> None:
+    """Also among many of one key that differ in the lowest bits of their places alone."""
+    rng = np.random.default_rng(videos)
+    postings = np.empty(5000, POSTING)
+    postings["key"] = rng.choice([0, 1, (1 << 32) - 1], 5000)
+    low, video, run = (rng.integers(high, size=5000) for high in (2, videos, 1 << 22))
+    postings["place"] = low.astype(np.uint64) << np.uint64(56) | (video << 24 | run).astype("u8")
+    postings["sketch"] = np.arange(5000)
+    np.testing.assert_array_equal(in_order(postings), np.sort(postings, order=("key", "place")))
+    assert len(in_order(postings[:0])) == 0
+
+
 def view(postings: np.ndarray) -> segments.Segment:
     return segments.held(list(segments.pieces([postings])))
 
