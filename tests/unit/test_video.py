@@ -13,6 +13,7 @@ from vcdb.errors import DecodeError, VideoOpenError
 from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.grid import GridPlan
 from vcdb.fingerprint.picture import image_grid
+from vcdb.media import container as low
 from vcdb.media.clock import Clock
 from vcdb.media.frame import Frame
 from vcdb.media.moments import small_luma
@@ -382,3 +383,18 @@ def test_frames_of_two_streams_may_be_kept(clip: Path) -> None:
         for frame in reader.frames():
             kept.append((frame, frame.planes[0].tobytes()))
     assert all(frame.planes[0].tobytes() == before for frame, before in kept)
+
+
+def test_a_file_is_opened_for_key_frames_without_decoding_any(tmp_path: Path) -> None:
+    path = tmp_path / "clip.webm"
+    write_video(path, shots(4, 40), encoding=Encoding("libvpx-vp9", options={"g": "10"}))
+    with low.open_container(path) as usual, low.open_container(path, quickly=True) as quick:
+        # Only a decoder can tell this of VP9.
+        assert usual.streams.video[0].codec_context.pix_fmt == "yuv420p"
+        assert quick.streams.video[0].codec_context.pix_fmt is None
+    with open_video(path) as reader:
+        found = [picture.copy() for picture in reader.sample(4).pictures]
+    with open_video(path, sample="key") as reader:
+        keys = [small_luma(frame, 720) for frame in reader.frames()]
+    assert len(found) == 4
+    assert all(any(np.array_equal(one, key) for key in keys) for one in found)

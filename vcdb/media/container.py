@@ -46,13 +46,14 @@ _DEFAULT_RATE = 25.0
 def open_container(path: Path, *, quickly: bool = False) -> InputContainer:
     """Open a video file; only local files are ever touched. Raises VideoOpenError.
 
-    FFmpeg decodes the first few frames to learn how far H.264 frames are out of order, which takes
-    as long as three key frames. ``quickly`` leaves that out; it will do for single key frames.
+    FFmpeg decodes the first few frames to learn how far H.264 frames are out of order, or which
+    pixel format VP9 has; that takes as long as three key frames. ``quickly`` leaves that out, by
+    allowing it no decoder; single key frames are decoded as well without.
     """
     _check_readable(path)
     options = {"protocol_whitelist": "file"}
     if quickly:
-        options["skip_frame"] = "all"
+        options["codec_whitelist"] = "none"
     try:
         container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
     except DecoderError as error:
