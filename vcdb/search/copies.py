@@ -12,16 +12,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Levels, levels_of
+from vcdb.fingerprint.cells import Floats
+from vcdb.fingerprint.descriptor import PLAIN_DEVIATION, Descriptors, concatenate, levels_of
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Video
-from vcdb.search.difference import differences
+from vcdb.search.difference import robust_differences
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS
 
 #: Moments compared. Of those that show something, at least ``_FEWEST`` and this share must agree.
 _MOMENTS = 16
+_PARTS = (np.arange(_MOMENTS) + 0.5) / _MOMENTS
+#: So many are compared first: different films mostly end there.
+_FIRST_MOMENTS = 4
 _FEWEST = 5
 _AGREEING = 0.8
 #: A moment agrees where some picture this near to it in time differs by no more than this.
@@ -48,11 +52,11 @@ class _Reader:
         self._store = store
         self._blocks: dict[int, RunTable] = {}
 
-    def around(self, at_us: int, reach_us: int) -> Levels:
+    def around(self, at_us: int, reach_us: int) -> Descriptors:
         """The pictures shown within ``reach_us`` of a moment, in one block. Raises KeyError."""
         runs = self._block_at(at_us)
         first, last = _rows_at(runs, np.array([at_us - reach_us, at_us + reach_us]))
-        return levels_of(runs.descriptors.take(slice(first, last + 1)))
+        return runs.descriptors.take(slice(first, last + 1))
 
     def _block_at(self, at_us: int) -> RunTable:
         """The block of runs that is shown at a moment, by bisection."""
@@ -90,19 +94,28 @@ def _agree(one: _Reader, other: _Reader, offset_us: int) -> bool:
     if stop_us - start_us < _COMMON * max(one.length_us, other.length_us):
         return False
     shown, agreeing = 0, 0
-    for part in (np.arange(_MOMENTS) + 0.5) / _MOMENTS:
-        at_us = start_us + round(float(part) * (stop_us - start_us))
-        picture = one.around(at_us, 0)
-        if picture.deviation[0] < PLAIN_DEVIATION:
-            continue
-        shown += 1
-        pictures = other.around(at_us + offset_us, _NEAR_US)
-        found = differences(picture.values, pictures.values).robust
-        agreeing += bool(found.min() <= _ALIKE)
+    for parts in np.split(_PARTS, [_FIRST_MOMENTS]):
+        moments = start_us + np.rint(parts * (stop_us - start_us)).astype(np.int64)
+        differ = _differences_at(one, other, offset_us, moments.tolist())
+        shown += len(differ)
+        agreeing += int(np.count_nonzero(differ <= _ALIKE))
         if shown - agreeing > (1 - _AGREEING) * _MOMENTS:
             # Whatever the rest shows, too much is different.
             return False
     return shown >= _FEWEST and agreeing >= _AGREEING * shown
+
+
+def _differences_at(one: _Reader, other: _Reader, offset_us: int, moments: list[int]) -> Floats:
+    """How the two differ at some moments of the one, in us, but those that show little."""
+    ours = levels_of(concatenate([one.around(at_us, 0) for at_us in moments]))
+    showing = np.flatnonzero(ours.deviation >= PLAIN_DEVIATION)
+    if not len(showing):
+        return np.empty(0, np.float32)
+    near = [other.around(moments[row] + offset_us, _NEAR_US) for row in showing.tolist()]
+    counts = np.array([len(pictures.mean) for pictures in near])
+    query = ours.take(np.repeat(showing, counts)).values
+    differ = robust_differences(query, levels_of(concatenate(near)).values)
+    return np.asarray(np.minimum.reduceat(differ, np.cumsum(counts) - counts))
 
 
 def _rows_at(runs: RunTable, at_us: NDArray[np.int64]) -> list[int]:
