@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, SHARED, parser, report, table
-from benchmarks.lookup import engines, plot, validity, whole
+from benchmarks.lookup import engines, kept, plot, validity, whole
 from benchmarks.lookup.base import make_base
 from benchmarks.lookup.engines import Engine, Records
 from benchmarks.lookup.films import Films, films_of
@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> None:
         "--graphs", type=float, default=1e7, help="build graph indexes up to so many frames"
     )
     options.add_argument("--ours-only", action="store_true", help="leave out the peers")
+    options.add_argument(
+        "--add", action="store_true", help="keep the last results of bases of other sizes"
+    )
     chosen = options.parse_args(arguments)
     with TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
@@ -65,7 +68,10 @@ def main(arguments: list[str]) -> None:
                 rows.append(row)
                 raw.append({key: row[key] for key in ("engine", "frames")} | {"ms": each_ms})
                 print(table([row]).splitlines()[2] if len(rows) > 1 else table([row]), flush=True)
-    parameters = {"frames": chosen.frames, "seed": chosen.seed, "generator": valid}
+    if chosen.add:
+        rows, raw = kept.together(rows, raw, RESULTS / "lookup.json")
+    sizes = sorted({row["frames"] for row in rows})
+    parameters = {"frames": sizes, "seed": chosen.seed, "generator": valid}
     print("\n" + table(rows))
     report("lookup", rows, as_json=chosen.json, parameters=parameters, raw=raw)
     plot.draw(rows, RESULTS / "lookup.png")
@@ -163,6 +169,13 @@ def _one(
     """One query: whether its record was returned before the search ended, whether it would be in
     the end, ms in all and in the index, the best record.
     """
+    with store.snapshot():
+        return _searched(engine, store, query)
+
+
+def _searched(
+    engine: Engine, store: Store, query: Query
+) -> tuple[bool, bool, float, float, tuple[int, int] | None]:
     batches, index_s, started_s = [], 0.0, time.thread_time()
     candidates = Candidates(store)
     candidates.expect(["as_is"], query.levels)
