@@ -150,8 +150,9 @@ class Database:
 
         ``query``: a picture file's path or bytes, or pixels: uint8 (height, width, 3), BGR. At most
         ``limit`` films are listed. ``name`` is repeated in the answer. With ``second_look``,
-        a doubtful answer is compared in detail with the films' own files, where these are there;
-        that takes up to about three seconds. Raises QueryError.
+        a doubtful answer is compared in detail with the films' own files, where these are there,
+        and so are the frames where the moment is; that takes up to about three seconds. Raises
+        QueryError.
         """
         from vcdb.search.finder import Finder
 

@@ -12,7 +12,7 @@ from typing import Literal
 AddStatus = Literal["added", "already", "partial", "failed", "missing", "removed"]
 VideoStatus = Literal["complete", "partial"]
 Verdict = Literal["found", "ambiguous", "not_found"]
-SecondLook = Literal["confirmed", "refuted", "not_possible"]
+SecondLook = Literal["confirmed", "refuted", "not_possible", "placed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class Answer:
     ``reason`` says why nothing is claimed; ``more`` counts matches that ``limit`` cut off.
     ``passed_over`` counts records that were not looked at, because too many share the keys of a
     very common picture: a better match may be among them.
-    ``second_look`` is what the films' real frames said where the answer was doubtful, and None
-    where they were not looked at.
+    ``second_look`` is what the films' real frames said where the answer was doubtful; ``placed``
+    where they only told which of a film's moments it is; None where they were not looked at.
     """
 
     query: str

@@ -111,6 +111,8 @@ def _look_lines(answer: Answer) -> list[str]:
     """What a second look said of a claim. One that refuted some other film is not worth a line."""
     if answer.second_look == "confirmed":
         return [f"{_INDENT}confirmed by a second look at the film's own frame"]
+    if answer.second_look == "placed":
+        return [f"{_INDENT}placed by a closer look at the film's own frames"]
     if answer.second_look == "not_possible":
         return [f"{_INDENT}doubtful, and no second look at the film's own frame was possible"]
     return []

@@ -74,15 +74,23 @@ def self_part(index: Index, clips: Sequence[str]) -> Asked:
                     continue
                 answer = index.ask(database, frame.bgr)
                 own = right_match(answer, [str(path)])
-                right_time = own and is_exact_time(own, frame.at_s, frame_s)
-                right_picture = own and (right_time or stills.look_the_same(frame.at_s, own.frame))
+                # A twin stands for the clip where it is named as its copy.
+                match = own or right_match(answer, same)
+                named = match and Path(match.path).name
+                true_s = index.corpus.time_in(clip, frame.at_s, named) if named else None
+                right_time = bool(
+                    match and true_s is not None and is_exact_time(match, true_s, frame_s)
+                )
+                right_picture = right_time or bool(
+                    own and stills.look_the_same(frame.at_s, own.frame)
+                )
                 rows.append(
                     _row(
                         clip,
                         clip,
                         frame,
                         answer,
-                        right_film=right_match(answer, same) is not None,
+                        right_film=match is not None,
                         right_time=right_time,
                         right_picture=right_picture,
                     )

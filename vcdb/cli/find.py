@@ -55,8 +55,8 @@ def find(
         bool | None,
         typer.Option(
             "--second-look/--no-second-look",
-            help="Where the answer is doubtful, compare with the film's own file, for at most 3 "
-            "seconds; without the option for a single query only.",
+            help="Where the film or the moment is doubtful, look at the film's own file, for at "
+            "most 3 seconds; without the option for a single query only.",
             show_default=False,
         ),
     ] = None,

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from vcdb.media.video import displayed, open_video
+from vcdb.media.display import displayed
+from vcdb.media.frame import Frame
+from vcdb.media.moments import small_luma
+from vcdb.media.video import open_video
+
+#: Of pictures with more rows every second or n-th sample is taken.
+_MOST_ROWS = 720
+
+
+class Glimpse(NamedTuple):
+    """A frame's time in s, its luma (rows, columns) uint8 as displayed, and width / height.
+
+    The luma has samples as the file has them: they may not be square.
+    """
+
+    at_s: float
+    luma: npt.NDArray[np.uint8]
+    aspect: float
 
 
 def frames_between(
@@ -20,14 +39,35 @@ def frames_between(
     ``time.monotonic``; what there is by then is returned. Raises VideoOpenError, DecodeError.
     """
     found: list[npt.NDArray[np.uint8]] = []
-    with open_video(path, threads=0) as reader:
-        step_s = (stop_s - start_s) / most
-        next_s = start_s
-        for frame in reader.frames(reader.part_between(max(0.0, start_s), stop_s)):
-            if time.monotonic() > until_s or frame.at_s > stop_s or len(found) == most:
-                break
-            # A frame is shown until the next one: it may have begun a little before.
-            if frame.at_s >= next_s - 1e-6:
-                found.append(displayed(frame))
-                next_s = max(next_s + step_s, frame.at_s)
+    step_s = (stop_s - start_s) / most
+    next_s = start_s
+    for frame in _shown_between(path, start_s, stop_s, until_s):
+        if len(found) == most:
+            break
+        if frame.at_s >= next_s - 1e-6:
+            found.append(displayed(frame))
+            next_s = max(next_s + step_s, frame.at_s)
     return found
+
+
+def glimpses_between(
+    path: str | Path, start_s: float, stop_s: float, *, until_s: float
+) -> Iterator[Glimpse]:
+    """Every frame shown from ``start_s`` to ``stop_s``, in grey.
+
+    None is begun after ``until_s`` of ``time.monotonic``. Raises VideoOpenError, DecodeError.
+    """
+    for frame in _shown_between(path, start_s, stop_s, until_s):
+        yield Glimpse(frame.at_s, small_luma(frame, _MOST_ROWS), frame.aspect)
+
+
+def _shown_between(
+    path: str | Path, start_s: float, stop_s: float, until_s: float
+) -> Generator[Frame, None, None]:
+    with open_video(path, threads=0) as reader:
+        for frame in reader.frames(reader.part_between(max(0.0, start_s), stop_s)):
+            if time.monotonic() > until_s or frame.at_s > stop_s:
+                return
+            # A frame is shown until the next one: it may have begun a little before.
+            if frame.at_s >= start_s - 1e-6:
+                yield frame

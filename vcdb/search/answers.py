@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vcdb.models import Answer, Match, Place, SecondLook, Verdict, Video
 from vcdb.search.copies import Film, are_copies
-from vcdb.search.verdict import Scored, judge
+from vcdb.search.verdict import BEYOND_DOUBT, Judgement, Scored, judge
 from vcdb.store.base import Store
 
 #: Other places of the film are told when they are no farther beyond the best than a frame may be
@@ -33,11 +33,7 @@ def answer_of(
 ) -> Answer:
     """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
     judgement = judge(scored)
-    films = [
-        Film(video, stretches[0], stretches)
-        for stretches in judgement.films
-        if (video := store.video(stretches[0].video_id)) is not None
-    ]
+    films = _films(judgement, store)
     matches = [_match(film, copies) for film, copies in _without_copies(films, store)]
     verdict = _verdict(judgement.verdict, len(matches))
     return Answer(
@@ -52,6 +48,22 @@ def answer_of(
         passed_over=passed_over,
         second_look=second_look,
     )
+
+
+def is_beyond_doubt(scored: Sequence[Scored], store: Store) -> bool:
+    """Whether one film is claimed with hardly any doubt; its copies are the same film."""
+    films = _films(judge(scored), store)
+    if not films or films[0].stretch.probability < BEYOND_DOUBT:
+        return False
+    return len(films) == 1 or len(_without_copies(films, store)) == 1
+
+
+def _films(judgement: Judgement, store: Store) -> list[Film]:
+    return [
+        Film(video, stretches[0], stretches)
+        for stretches in judgement.films
+        if (video := store.video(stretches[0].video_id)) is not None
+    ]
 
 
 def _verdict(judged: Verdict, films: int) -> Verdict:
@@ -93,11 +105,12 @@ def _match(film: Film, copies: Sequence[int]) -> Match:
 
 
 def _start_s(stretch: Scored, video: Video) -> float:
-    """Where the stretch begins; earlier by the step between samples, where not all were read.
+    """Where the stretch begins; earlier by the step between samples, where not all were ever seen.
 
     The end needs no such care: it is where the next frame that was read looks different.
     """
-    return max(0.0, stretch.start_us / _US - (video.sample_step_s or 0.0))
+    step_s = 0.0 if stretch.placed else video.sample_step_s or 0.0
+    return max(0.0, stretch.start_us / _US - step_s)
 
 
 def _places(stretches: list[Scored], video: Video) -> list[Place]:

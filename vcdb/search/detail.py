@@ -59,7 +59,11 @@ class Agreement(NamedTuple):
 
 def view_of(bgr: NDArray[np.uint8], where: Geometry) -> View:
     """A picture, uint8 (height, width, 3), with its cells where ``where`` says."""
-    grey = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
+    return view_of_grey(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8), where)
+
+
+def view_of_grey(grey: NDArray[np.uint8], where: Geometry) -> View:
+    """The same of a grey picture, uint8 (height, width)."""
     height, width = grey.shape
     across = width * (where.x_edges[-1] - where.x_edges[0]) / _WIDTH
     down = height * (where.y_edges[-1] - where.y_edges[0]) / _HEIGHT

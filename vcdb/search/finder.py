@@ -18,13 +18,15 @@ from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
 from vcdb.media.patches import Patches, patches_of
 from vcdb.models import Answer, SecondLook
-from vcdb.search.answers import answer_of
+from vcdb.search.answers import answer_of, is_beyond_doubt
 from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
 from vcdb.search.levelling import level
 from vcdb.search.probes import Widening, ranges_of, together, widen
 from vcdb.search.registration import Views, register
+from vcdb.search.source import LIMIT_S
 from vcdb.search.tint import without_tint
+from vcdb.search.unclear import unclear
 from vcdb.search.variants import (
     Hypothesis,
     Shown,
@@ -128,16 +130,36 @@ class Finder:
         with self._store.snapshot() as store:
             search = _Search(store, tracer, least=least)
             scored = search.exactly(picture, search.for_picture(picture))
-            every = scored + search.near_misses
-            looks = doubtful(every) if second_look else []
-            if not looks:
+            if not second_look:
                 return _answer(search, scored, asked, store)
-        # Not before it is needed: it is most of what a plain search would import.
-        from vcdb.search.second_look import review
-
-        scored, outcome = review(every, looks, search.shown(picture), self._store)
+        # Films are decoded without a snapshot, which would keep the base from freeing what others
+        # remove.
+        scored, outcome = self._look_again(search, scored, picture)
         with self._store.snapshot() as store:
             return _answer(search, scored, asked, store, outcome)
+
+    def _look_again(
+        self, search: _Search, scored: list[Scored], picture: _Picture
+    ) -> tuple[list[Scored], SecondLook | None]:
+        """What films' own frames leave of claims and near misses, and what they said."""
+        started_s = time.monotonic()
+        outcome: SecondLook | None = None
+        every = scored + search.near_misses
+        looks = [] if is_beyond_doubt(scored, self._store) else doubtful(every)
+        if looks:
+            # Not before it is needed: it is most of what a plain search would import.
+            from vcdb.search.second_look import review
+
+            scored, outcome = review(every, looks, search.shown(picture), self._store)
+        films = unclear(scored)
+        if films:
+            from vcdb.search.closer_look import look_closer
+
+            shown = search.shown(picture)
+            placed = look_closer(scored, films, shown, self._store, started_s + LIMIT_S)
+            if placed is not None:
+                scored, outcome = placed, outcome or "placed"
+        return scored, outcome
 
 
 def _answer(

@@ -12,8 +12,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -26,12 +24,11 @@ from vcdb.media.bars import find_area_image
 from vcdb.models import SecondLook, Video
 from vcdb.search.detail import Agreement, View, agreement, likeness, view_of
 from vcdb.search.evidence import model
+from vcdb.search.source import LIMIT_S, is_unchanged, within
 from vcdb.search.variants import Shown
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 
-#: A look at all candidates of one query ends after so long.
-LIMIT_S = 3.0
 #: Frames from so long before the stretch that was found to so long after it, but none farther from
 #: the best moment; so many of them, of which the likest are compared in detail.
 _AROUND_S, _FARTHEST_S = 0.3, 1.0
@@ -107,10 +104,7 @@ def _look_at(looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
             if seen is not None and time.monotonic() <= until_s:
                 said[look[0].video_id] = confirms(seen)
 
-    # A file system that does not answer cannot be interrupted, only left alone.
-    thread = Thread(target=work, name="vcdb-second-look", daemon=True)
-    thread.start()
-    thread.join(limit_s)
+    within(limit_s, work)
     return dict(said)
 
 
@@ -122,7 +116,7 @@ def _seen(one: Scored, query: Shown, video: Video, until_s: float) -> Agreement 
     start_s = max(one.start_us / 1e6 - _AROUND_S, at_s - _FARTHEST_S)
     stop_s = min(one.end_us / 1e6 + _AROUND_S, at_s + _FARTHEST_S)
     try:
-        if not _is_unchanged(video):
+        if not is_unchanged(video):
             return None
         frames = frames_between(video.path, start_s, stop_s, most=_MOST_FRAMES, until_s=until_s)
         return _best(query, [shrunk(frame) for frame in frames])
@@ -130,14 +124,6 @@ def _seen(one: Scored, query: Shown, video: Video, until_s: float) -> Agreement 
         # A film that breaks its decoder must not cost the answer.
         _log.info("no second look at %s", video.path, exc_info=True)
         return None
-
-
-def _is_unchanged(video: Video) -> bool:
-    path = Path(video.path)
-    if not path.is_file():
-        return False
-    status = path.stat()
-    return (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns)
 
 
 def _best(query: Shown, frames: Sequence[NDArray[np.uint8]]) -> Agreement | None:

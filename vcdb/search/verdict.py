@@ -20,7 +20,7 @@ from vcdb.search.evidence import model
 
 #: A single film claimed with at least this probability needs no second look; else the likeliest
 #: films get one.
-_BEYOND_DOUBT = 0.995
+BEYOND_DOUBT = 0.995
 _MOST_LOOKED_AT = 4
 #: Two films show the same shot when their differences are so close to each other.
 _SAME_SHOT = 0.02
@@ -32,6 +32,7 @@ class Scored(NamedTuple):
     ``probability`` of showing the same picture decides whether it may be claimed; ``order``
     decides between places of one film, smaller is better; ``difference`` between films.
     ``hypothesis`` is the number of the one it matched under, in the order they were tried in.
+    ``placed``: the film's own frames, looked at, told the frame and the stretch.
     """
 
     probability: float
@@ -45,6 +46,7 @@ class Scored(NamedTuple):
     end_us: int
     variant: str
     hypothesis: int
+    placed: bool = False
 
 
 class Judgement(NamedTuple):
@@ -116,7 +118,7 @@ def doubtful(scored: Sequence[Scored]) -> list[Scored]:
     None where there is nothing to look at, or one film beyond doubt.
     """
     judgement = judge(scored)
-    if judgement.verdict == "found" and judgement.films[0][0].probability >= _BEYOND_DOUBT:
+    if judgement.verdict == "found" and judgement.films[0][0].probability >= BEYOND_DOUBT:
         return []
     best: dict[int, Scored] = {}
     for one in sorted(scored, key=lambda one: -one.probability):

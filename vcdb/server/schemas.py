@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Cell = list[int] | None
 Verdict = Literal["found", "ambiguous", "not_found"]
-SecondLook = Literal["confirmed", "refuted", "not_possible"]
+SecondLook = Literal["confirmed", "refuted", "not_possible", "placed"]
 
 FINGERPRINT_EXAMPLE = [
     [[90 + 9 * row + 5 * column, 80, 60] for column in range(11)] for row in range(7)

@@ -1,0 +1,303 @@
+"""The closer look: the film's own frames tell the moment where cells cannot, and never cost it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import cv2
+import numpy as np
+import pytest
+
+from vcdb.database import Database
+from vcdb.media import look
+from vcdb.models import Answer, Match
+from vcdb.search import finder
+from vcdb.search.detail import View
+from vcdb.search.likest_frames import distances
+from vcdb.search.unclear import unclear
+from vcdb.search.verdict import Scored
+from vcdb.testing import scene, with_bars, write_video
+
+HEIGHT, WIDTH, RATE, CELL = 252, 448, 10, 36
+#: Where the beetles sit, second by second; in the fifth they sit as in the first.
+SPOTS = (0, 1, 2, 3, 0, 5, 6, 7)
+RETURNS = (0, 4)
+
+
+def beetles(spots: int) -> np.ndarray:
+    """A wall with beetles on it that move no cell's mean: as much lighter as darker."""
+    picture = scene(1, HEIGHT, WIDTH).astype(np.float32) * 0.7 + 38
+    for cell in np.random.default_rng(spots).permutation(77)[:14]:
+        y, x = CELL * (cell // 11), (WIDTH - 11 * CELL) // 2 + CELL * (cell % 11)
+        picture[y + 6 : y + 30, x + 6 : x + 18] += 36
+        picture[y + 6 : y + 30, x + 18 : x + 30] -= 36
+    return picture.astype(np.uint8)
+
+
+def frames() -> list[np.ndarray]:
+    return [beetles(spots) for spots in SPOTS for _ in range(RATE)]
+
+
+def darker(picture: np.ndarray) -> np.ndarray:
+    return (picture * 0.8).astype(np.uint8)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "wall.mp4"
+    write_video(path, frames(), rate=RATE)
+    return path
+
+
+@pytest.fixture
+def db(film: Path, tmp_path: Path) -> Iterator[Database]:
+    with Database(tmp_path / "base", create=True) as database:
+        database.add(film)
+        yield database
+
+
+def asked(db: Database, picture: np.ndarray) -> tuple[Answer, Answer]:
+    """The answers without and with looks at films."""
+    return db.find(picture), db.find(picture, second_look=True)
+
+
+def is_at(match: Match, second: int) -> bool:
+    return second <= match.at_s < second + 1 and match.frame == round(match.at_s * RATE)
+
+
+@pytest.mark.parametrize("second", [1, 2, 3, 5, 6, 7])
+def test_the_film_s_frames_tell_the_moment(db: Database, second: int) -> None:
+    without, looked = asked(db, darker(beetles(SPOTS[second])))
+    assert without.matches[0].end_s - without.matches[0].start_s > 2
+    assert (looked.verdict, looked.second_look) == ("found", "placed")
+    (match,) = looked.matches
+    assert is_at(match, second)
+    assert (match.start_s, match.end_s) == pytest.approx((second, second + 1))
+    assert match.places == ()
+    assert match.similarity == without.matches[0].similarity
+
+
+def test_it_is_the_place_within_a_long_stretch_that_is_told(db: Database) -> None:
+    """The two seconds that show the same lie in one stretch of the base: either is right."""
+    _, looked = asked(db, darker(beetles(SPOTS[0])))
+    assert looked.second_look == "placed"
+    assert any(is_at(looked.matches[0], second) for second in RETURNS)
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda p: p[:, ::-1].copy(),
+        lambda p: p[13:-13, 22:-22].copy(),
+        lambda p: cv2.resize(p, (336, 252), interpolation=cv2.INTER_AREA),
+        lambda p: cv2.copyMakeBorder(p, 40, 40, 0, 0, cv2.BORDER_CONSTANT),
+        lambda p: cv2.rectangle(p.copy(), (120, 226), (330, 236), (255, 255, 255), -1),
+    ],
+    ids=["mirrored", "cropped", "squeezed", "letterbox", "title"],
+)
+def test_geometry_and_overlays_do_not_hide_the_moment(db: Database, alter: object) -> None:
+    _, looked = asked(db, alter(darker(beetles(SPOTS[2]))))  # type: ignore[operator]
+    assert looked.second_look is not None
+    assert is_at(looked.matches[0], 2)
+
+
+def test_a_film_in_bars_is_seen_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The bars' edges are not found to the pixel, so that beetles move some cells.
+    monkeypatch.setattr("vcdb.search.unclear._ONE_MOMENT_S", -1.0)
+    path = tmp_path / "barred.mp4"
+    barred = [with_bars(one, top=42, bottom=42) for one in frames()]
+    write_video(path, barred, rate=RATE)
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        for picture in (beetles(SPOTS[6]), with_bars(beetles(SPOTS[6]), top=42, bottom=42)):
+            _, looked = asked(db, darker(picture))
+            assert looked.second_look == "placed"
+            assert is_at(looked.matches[0], 6)
+            assert looked.matches[0].start_s == pytest.approx(6)
+
+
+def shots_that_return() -> list[np.ndarray]:
+    """A shot of the wall, another scene, and the wall again with the beetles elsewhere."""
+    away = [np.roll(scene(2, HEIGHT, WIDTH), 3 * k, axis=1) for k in range(2 * RATE)]
+    first, second = ([beetles(SPOTS[k])] * (RATE // 2) for k in (1, 3))
+    return [*first, *away, *second, *away, *first]
+
+
+def test_of_shots_that_resemble_each_other_those_of_the_moment_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "returns.mp4"
+    write_video(path, shots_that_return(), rate=RATE)
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        without, looked = asked(db, darker(beetles(SPOTS[3])))
+        assert len(without.matches[0].places) == 2
+        assert looked.matches[0].at_s == pytest.approx(2.5, abs=0.5)
+        assert looked.matches[0].places == ()
+        _, looked = asked(db, darker(beetles(SPOTS[1])))
+        times = sorted([looked.matches[0].at_s, *(one.at_s for one in looked.matches[0].places)])
+        assert times == pytest.approx([0, 5], abs=0.5)
+
+
+def test_what_is_one_moment_is_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "pan.mp4"
+    write_video(
+        path, [np.roll(scene(3, HEIGHT, WIDTH), 6 * k, axis=1) for k in range(40)], rate=RATE
+    )
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        _, looked = asked(db, np.roll(scene(3, HEIGHT, WIDTH), 60, axis=1))
+        assert (looked.verdict, looked.second_look) == ("found", None)
+
+
+def test_of_a_sampled_film_the_true_frame_is_told(film: Path, tmp_path: Path) -> None:
+    with Database(tmp_path / "sampled", create=True) as db:
+        db.add(film, sample=0.5)
+        without, looked = asked(db, darker(beetles(SPOTS[5])))
+        assert without.verdict == "found"
+        assert looked.second_look == "placed"
+        (match,) = looked.matches
+        assert is_at(match, 5)
+        assert (match.start_s, match.end_s) == pytest.approx((5, 6))
+
+
+def test_of_a_sampled_film_what_was_shown_before_the_sample_is_seen(tmp_path: Path) -> None:
+    """The base has the frames of seconds 0 and 2: what was shown between is like the latter."""
+    path = tmp_path / "sampled.mp4"
+    away = [scene(2, HEIGHT, WIDTH)] * RATE
+    wall = [beetles(spots) for spots in (1, 3, 2, 2) for _ in range(RATE // 2)]
+    write_video(path, [*away, *wall, *away], rate=RATE)
+    with Database(tmp_path / "sampled", create=True) as db:
+        db.add(path, sample=0.5)
+        _, looked = asked(db, darker(beetles(1)))
+        assert looked.second_look == "placed"
+        assert looked.matches[0].start_s == pytest.approx(1.0)
+        assert looked.matches[0].end_s == pytest.approx(1.5)
+
+
+def rewritten(film: Path) -> None:
+    write_video(film, frames()[::-1], rate=RATE)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, rewritten])
+def test_a_film_that_is_gone_or_changed_leaves_the_answer(
+    db: Database, film: Path, spoil: object
+) -> None:
+    spoil(film)  # type: ignore[operator]
+    without, looked = asked(db, darker(beetles(SPOTS[2])))
+    assert looked.second_look is None
+    assert looked.matches == without.matches
+
+
+def test_a_film_that_breaks_its_decoder_leaves_the_answer(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(look, "glimpses_between", broken)
+    without, looked = asked(db, darker(beetles(SPOTS[2])))
+    assert looked.second_look is None
+    assert looked.matches == without.matches
+
+
+def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, waited = Event(), Event()
+
+    def never(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+        ended.wait(30)
+        waited.set()
+        return iter(())
+
+    monkeypatch.setattr(look, "glimpses_between", never)
+    monkeypatch.setattr(finder, "LIMIT_S", 0.05)
+    try:
+        without, looked = asked(db, darker(beetles(SPOTS[2])))
+        assert not waited.is_set()
+    finally:
+        ended.set()
+    assert looked.second_look is None
+    assert looked.matches == without.matches
+
+
+def test_what_time_did_not_suffice_for_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of shots far apart, the first is looked at; the others are told as the base has them."""
+    path = tmp_path / "returns.mp4"
+    write_video(path, shots_that_return(), rate=RATE)
+    real, calls = look.glimpses_between, []
+
+    def once(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+        calls.append(args)
+        return real(*args, **kwargs) if len(calls) == 1 else iter(())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(look, "glimpses_between", once)
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        without, looked = asked(db, darker(beetles(SPOTS[3])))
+    assert len(calls) == 2
+    assert looked.second_look == "placed"
+    assert len(looked.matches[0].places) == len(without.matches[0].places)
+
+
+def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
+    soon = list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() + 60))
+    assert [round(one.at_s, 3) for one in soon] == [number / RATE for number in range(10, 20)]
+    assert soon[0].luma.shape == (HEIGHT, WIDTH)
+    assert list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() - 1)) == []
+
+
+def stretch(start_s: float, end_s: float, order: float = 0.0, video_id: int = 1) -> Scored:
+    start_us, end_us = round(start_s * 1e6), round(end_s * 1e6)
+    return Scored(0.9999, 0.0, order, video_id, 0, 0, start_us, start_us, end_us, "as_is", 0)
+
+
+@pytest.mark.parametrize(
+    ("scored", "count"),
+    [
+        ([], 0),
+        ([stretch(10, 10.5)], 0),
+        ([stretch(10, 10.5), stretch(10.6, 10.9)], 0),
+        ([stretch(10, 12)], 1),
+        ([stretch(10, 10.5), stretch(20, 20.5, 0.03)], 1),
+        ([stretch(10, 10.5), stretch(20, 20.5, 0.3)], 0),
+        ([stretch(10, 12), stretch(10, 12, video_id=2)], 2),
+    ],
+)
+def test_a_moment_is_open_where_stretches_as_close_lie_apart(
+    scored: list[Scored], count: int
+) -> None:
+    assert len(unclear(scored)) == count
+
+
+def view(grey: np.ndarray, there: np.ndarray | None = None) -> View:
+    present = np.ones(grey.shape, np.uint8) if there is None else there
+    return View(grey.astype(np.float32), present)
+
+
+def test_a_frame_s_distance_does_not_count_tone_and_hardly_overlays() -> None:
+    rng = np.random.default_rng(1)
+    frame = cv2.GaussianBlur(rng.uniform(0, 255, (42, 66)), (0, 0), 2)
+    frame = (frame - frame.min()) / (frame.max() - frame.min()) * 200 + 20
+    toned = 255 * (frame / 255) ** 1.3 * 0.9
+    titled = toned.copy()
+    titled[32:38, 10:56] = 250
+    other = frame + cv2.GaussianBlur(rng.normal(0, 40, (42, 66)), (0, 0), 1)
+    near, far = distances(view(toned), [view(frame), view(other)])
+    assert near < 0.5
+    assert far > 3
+    near, far = distances(view(titled), [view(frame), view(other)])
+    assert near < far / 2
+
+
+def test_a_frame_that_the_query_does_not_overlap_is_infinitely_far() -> None:
+    grey = np.random.default_rng(1).uniform(0, 255, (42, 66))
+    there = np.zeros((42, 66), np.uint8)
+    there[:, :4] = 1
+    assert np.isinf(distances(view(grey, there), [view(grey)])).all()
