@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcdb.fingerprint.cells import CELLS
+from vcdb.fingerprint.cells import CELLS, Floats
 from vcdb.fingerprint.descriptor import (
     BRIGHTNESS_STEPS,
     CODES,
@@ -32,6 +32,16 @@ _PARTS[:CELLS, 0] = 1 / BRIGHTNESS_STEPS
 _PARTS[CELLS:, 1] = 1 / COLOUR_STEPS
 
 
+def _means(parts: Floats) -> Floats:
+    """What turns steps into means over the cells that ``parts`` has, (231, 2)."""
+    means: Floats = parts / np.count_nonzero(parts, axis=0).astype(np.float32)
+    return means
+
+
+#: Of pictures that have all cells, as most have.
+_ALL_MEANS = _means(_PARTS)
+
+
 def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
     """The row of the n stored pictures that one query (n = 1) is a copy of beyond doubt, or None.
 
@@ -43,11 +53,11 @@ def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
     if not alike.any():
         return None
     steps = steps_of(query.values, query.deviation)[0]
-    missing = np.isnan(steps)
-    steps[missing] = 0
-    parts = _PARTS * ~missing[:, None]
-    parts /= np.count_nonzero(parts, axis=0)
-    brightness, colour = (np.abs(stored.codes - steps) @ parts).T
+    missing, means = np.isnan(steps), _ALL_MEANS
+    if missing.any():
+        steps[missing] = 0
+        means = _means(_PARTS * ~missing[:, None])
+    brightness, colour = (np.abs(stored.codes - steps) @ means).T
     near = alike & (brightness <= _BRIGHTNESS) & (colour <= _COLOUR)
     best = int(np.where(near, brightness, np.inf).argmin())
     return best if near[best] else None

@@ -102,9 +102,12 @@ class RunShelf:
             if body is not None:
                 rows += numbers
                 there.append((body, [within[number] for number in numbers]))
-        found = anchors_of(there)
-        order = np.argsort(np.array(rows, np.intp))
-        return np.array(rows, np.intp)[order], found.take(order)
+        found, present = anchors_of(there), np.array(rows, np.intp)
+        if len(there) == len(rows):
+            # One of each block, in the order asked for.
+            return present, found
+        order = np.argsort(present)
+        return present[order], found.take(order)
 
     def all_of(self, txn: Any, video: Video) -> RunTable:
         """All runs of a video. Raises CorruptStoreError where some are missing."""
