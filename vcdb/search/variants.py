@@ -7,6 +7,7 @@ lead nowhere, and the answer says which one matched. They cost probes, never a b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ _Towards = tuple[int, int]
 _CORNERS: tuple[_Towards, ...] = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _UP_AND_DOWN: tuple[_Towards, ...] = ((0, -1), (0, 1))
 _LEFT_AND_RIGHT: tuple[_Towards, ...] = ((-1, 0), (1, 0))
+#: Crops of pictures of the last few shapes are kept: queries often come from one player.
+_SHAPES_KEPT = 256
 #: How much of a cell a crop may have cut off: the rest stands for it, or narrow pictures, whose
 #: central cells reach to their sides, could not be cropped at all.
 _CUT_CELLS = 0.8
@@ -178,6 +181,7 @@ def crops(aspect: float, area: Area, *, mirrored: bool = False) -> Iterator[Geom
             yield _cropped(aspect, *place, cut)._replace(mirrored=mirrored)
 
 
+@lru_cache(maxsize=_SHAPES_KEPT)
 def _cropped(aspect: float, area: Area, towards: _Towards | None, cut: float) -> Geometry:
     """The picture taken for what is left of a larger one, of which the share ``cut`` is gone.
 

@@ -210,7 +210,7 @@ def anchors_of(found: Iterable[tuple[bytes, Sequence[int]]]) -> Descriptors:
             if max(numbers) >= count:
                 raise ValueError(f"it has {count} runs")
             # Most often one run is wanted: then summing up to it is several times faster.
-            parts += [np.add.reduce(columns[:, : number + 1], 1, np.uint8) for number in numbers]
+            parts += [np.einsum("ij->i", columns[:, : number + 1]) for number in numbers]
     return _descriptors(np.array(parts, np.uint8).reshape(-1, 2 + CODES))
 
 
