@@ -84,8 +84,9 @@ class Match:
     """A stretch of a video that shows the query.
 
     ``frame`` and ``at_s`` are the best frame; ``[start_s, end_s)`` is the stretch of frames that
-    look the same. ``similarity`` is 0..1, higher is better. ``variant`` names the hypothesis
-    under which the query matched (``as_is``, ``bars_cut``, ``mirrored``, ``zoomed``, ...).
+    look the same. ``similarity`` is the probability 0..1 that they show the query, as the verdict's
+    model sees it: the higher, the likelier to be right. ``variant`` names the hypothesis under
+    which the query matched (``as_is``, ``bars_cut``, ``mirrored``, ``zoomed``, ...).
     """
 
     video_id: int

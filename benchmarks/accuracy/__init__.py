@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.altered import altered_part, summary
+from benchmarks.accuracy.calibration import by_similarity
 from benchmarks.accuracy.corpus import Corpus, load
 from benchmarks.accuracy.costs import costs, in_larger_bases
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
@@ -76,6 +77,7 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
     rows = summary(asked, corpus, seed)
     print(table(rows), end="\n\n")
     print(table(costs([*asked.inside, *asked.outside])), end="\n\n")
+    print(table(by_similarity([*asked.inside, *asked.outside])), end="\n\n")
     films = [corpus.film(row.clip) for row in asked.outside]
     claimed = [row.claimed for row in asked.outside]
     print(table(in_larger_bases(films, claimed, asked.films_in_base, seed)), end="\n\n")

@@ -85,12 +85,14 @@ def _same(corpus: Corpus, one: str, other: str) -> bool:
     return corpus.film(one) == corpus.film(other)
 
 
-def shots_of(path: Path, count: int, seed: int) -> tuple[list[tuple[int, float, Shot]], int]:
+def shots_of(
+    path: Path, count: int, seed: int, frames: int = FRAMES_PER_CLIP
+) -> tuple[list[tuple[int, float, Shot]], int]:
     """Of ``count`` frames of a clip some, spread over it and not plain; and how many were plain.
 
     With each comes the one that follows.
     """
-    wanted = {round((k + 0.5) * count / FRAMES_PER_CLIP) for k in range(FRAMES_PER_CLIP)}
+    wanted = {round((k + 0.5) * count / frames) for k in range(frames)}
     rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
     shots, plain, held = [], 0, None
     with open_video(path) as reader:
@@ -114,14 +116,14 @@ def alterations_of(clip: str, shots: Iterable[tuple[int, float, Shot]]) -> Itera
             yield Query(name, clip, number, at_s, alter(shot))
 
 
-def reencoded_of(corpus: Corpus, clip: str) -> Iterator[Query]:
+def reencoded_of(corpus: Corpus, clip: str, frames: int = FRAMES_PER_CLIP) -> Iterator[Query]:
     """Frames of copies of the clip's beginning that are not plain in the original."""
     for copy in COPIES:
         with (
             copy_of(corpus.path(clip), copy, COPY_S) as (path, times_s),
             open_video(path) as reader,
         ):
-            step = max(1, len(times_s) // FRAMES_PER_CLIP)
+            step = max(1, len(times_s) // frames)
             for number, frame in enumerate(reader.frames()):
                 if number % step == step // 2 and number < len(times_s):
                     bgr = displayed(frame)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from benchmarks.accuracy.calibration import by_similarity
 from benchmarks.accuracy.costs import costs, in_larger_bases
-from benchmarks.accuracy.scoring import Scored
+from benchmarks.accuracy.scoring import Scored, share
 from benchmarks.common import RESULTS, put_into_readme
 
 Row = dict[str, Any]
@@ -48,6 +50,45 @@ def base_line(row: Row) -> str:
     return _line(f"{row['films']:,}", f"{100 * row['foreign_found']:.2g}", f"{low}–{high}")
 
 
+def similarity_line(row: Row) -> str:
+    """The table's line for answers of about the same similarity."""
+    return _line(
+        f"{row['similarity_from']} and more",
+        f"{row['answers']:,}",
+        str(row["wrong"]),
+        _percent(row["right_film"]),
+        _percent(row["right_picture"]),
+    )
+
+
+def look_lines(without: Sequence[Row], looked: Sequence[Row]) -> list[str]:
+    """Two lines: the queries that were asked with second looks, asked without and with them."""
+    same = {_query(row) for row in looked}
+    pairs = ("without", [row for row in without if _query(row) in same]), ("with", looked)
+    lines = []
+    for name, rows in pairs:
+        inside = [row for row in rows if row["inside"]]
+        foreign = [row for row in rows if not row["inside"]]
+        right, found = (
+            share(row["right_film"] for row in inside),
+            share(row["claimed"] for row in foreign),
+        )
+        wrong = share(row["claimed"] and not row["right_film"] for row in inside)
+        lines.append(
+            _line(
+                name,
+                f"{right.hits:,} of {right.total:,} ({_percent(right.value)} %)",
+                str(wrong.hits),
+                f"{found.hits} of {found.total:,}",
+            )
+        )
+    return lines
+
+
+def _query(row: Row) -> tuple[str, str, int]:
+    return row["group"], row["clip"], row["frame"]
+
+
 def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -74,6 +115,9 @@ def main() -> None:
     films, claimed = [row["film"] for row in foreign], [row["claimed"] for row in foreign]
     bases = in_larger_bases(films, claimed, parameters["films_in_base"], parameters["seed"])
     put_into_readme("| films in the base |", [base_line(row) for row in bases])
+    put_into_readme("| similarity |", [similarity_line(row) for row in by_similarity(scored)])
+    _, looked = _kept("accuracy-altered-second-look")
+    put_into_readme("| second looks |", look_lines(raw, looked))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.accuracy.costs import costs, in_larger_bases
+from benchmarks.accuracy.figures import look_lines
 from benchmarks.accuracy.scoring import Scored
 
 FOUND = Scored("g", "a", 0, "found", True, True, None, None, 0.9, "as_is", 4.0, 8, 1, cpu_ms=2.0)
@@ -52,3 +53,27 @@ def test_the_interval_of_false_claims_is_over_films() -> None:
 def test_none_claimed_foretells_none() -> None:
     rows = in_larger_bases(["a", "b"], [False, False], 10, seed=1)
     assert {(row["foreign_found"], row["from"], row["to"]) for row in rows} == {(0.0, 0.0, 0.0)}
+
+
+def test_second_looks_are_set_beside_the_same_queries_without_them() -> None:
+    def row(clip: str, inside: bool, right: bool, claimed: bool) -> dict[str, object]:
+        where = {"group": "g", "clip": clip, "frame": 0, "inside": inside}
+        return {**where, "right_film": right, "claimed": claimed}
+
+    without = [
+        row("a", True, False, False),
+        row("b", True, True, True),
+        row("c", True, False, True),
+        row("d", False, False, True),
+        row("not asked with looks", False, False, True),
+    ]
+    looked = [
+        row("a", True, True, True),
+        row("b", True, True, True),
+        row("c", True, False, False),
+        row("d", False, False, False),
+    ]
+    assert look_lines(without, looked) == [
+        "| without | 1 of 3 (33.3 %) | 1 | 1 of 1 |",
+        "| with | 2 of 3 (66.7 %) | 0 | 0 of 1 |",
+    ]

@@ -19,7 +19,7 @@ from vcdb.fingerprint.descriptor import (
 )
 from vcdb.search.difference import Differences, differences
 from vcdb.search.evidence import FEATURES, features_of, model, probabilities
-from vcdb.search.verdict import blank_difference
+from vcdb.search.surface import blank_difference, detail_of
 
 STORED = make_grids(200, 7)[::20]
 
@@ -116,7 +116,19 @@ def test_blank_difference_is_small_where_a_picture_says_little() -> None:
     assert min(blank_difference(row) for row in rich) > 0.2
 
 
-def probability(query: np.ndarray, stored: np.ndarray) -> float:
+def test_detail_is_what_no_smooth_surface_explains() -> None:
+    cells = np.ones(77, np.bool_)
+    cells[::11] = False
+    spots = np.random.default_rng(2).normal(size=(3, 77)).astype(np.float32)
+    skies = np.stack([smooth(seed) for seed in range(3)]).astype(np.float32)
+    np.testing.assert_allclose(detail_of(skies[:, cells], cells), 0, atol=1e-4)
+    np.testing.assert_allclose(
+        detail_of((spots + skies)[:, cells], cells), detail_of(spots[:, cells], cells), atol=1e-4
+    )
+    assert np.abs(detail_of(spots[:, cells], cells)).mean() > 0.5
+
+
+def probability(query: np.ndarray, stored: np.ndarray, *, supposed: bool = False) -> float:
     """Of one picture showing the other, as the search judges it."""
     ours, theirs = (
         levels_of_grids(query[None].astype(np.float32)),
@@ -124,7 +136,8 @@ def probability(query: np.ndarray, stored: np.ndarray) -> float:
     )
     measured = differences(ours.values, theirs.values)
     blank = np.array([blank_difference(ours.values.brightness[0])])
-    return float(probabilities(features_of(ours, blank, theirs, measured))[0])
+    features = features_of(ours, blank, np.array([supposed]), theirs, measured)
+    return float(probabilities(features)[0])
 
 
 def test_copies_are_likely_and_other_pictures_are_not() -> None:
@@ -153,6 +166,22 @@ def test_same_difference_says_less_of_a_simple_picture() -> None:
     assert probability(other_sky, sky) < probability(
         STORED[0] + rng.normal(0, 3, sky.shape), STORED[0]
     )
+
+
+def test_what_must_be_supposed_of_a_picture_makes_a_match_less_likely() -> None:
+    rng = np.random.default_rng(3)
+    near = np.clip(STORED[0] + rng.normal(0, 25, STORED[0].shape), 0, 255)
+    assert probability(near, STORED[0], supposed=True) < probability(near, STORED[0]) - 0.001
+
+
+def test_two_skies_with_other_things_before_them_are_not_the_same() -> None:
+    """What is large and smooth may agree as well as it likes."""
+    rng = np.random.default_rng(4)
+    sky = 120 + 70 * smooth(2).reshape(7, 11, 1).repeat(3, axis=2)
+    things, others = (rng.normal(0, 9, (7, 11, 1)).repeat(3, axis=2) for _ in range(2))
+    noise = rng.normal(0, 3, sky.shape)
+    assert probability(sky + others, sky + things) < 0.5
+    assert probability(sky + things + noise, sky + things) > model().claim_from
 
 
 def test_model_has_its_provenance() -> None:

@@ -8,10 +8,11 @@ import pytest
 from tests.contract.stores import make_grids
 from vcdb.fingerprint.descriptor import Levels, describe, levels_of, levels_of_grids
 from vcdb.search.difference import differences
-from vcdb.search.evidence import FEATURES, features_of, model, probabilities
+from vcdb.search.evidence import FEATURES, features_of, probabilities
+from vcdb.search.surface import blank_difference
 from vcdb.search.tint import is_colourless, without_tint
-from vcdb.search.verdict import blank_difference
 
+USUAL = np.array([False])
 COLOURED = make_grids(60, 3)[::12]
 GREY = COLOURED.mean(axis=3, keepdims=True).repeat(3, axis=3)
 SEPIA = GREY * np.array([1.05, 0.9, 0.7])
@@ -52,10 +53,11 @@ def test_colour_that_is_not_there_weighs_nothing() -> None:
     stored = levels_of(describe(COLOURED[:1].astype(np.float32)))
     query = without_tint(levels(SEPIA[:1]))
     measured = differences(query.values, stored.values)
-    features = features_of(query, np.array([0.3]), stored, measured)[0]
-    of_colour = [FEATURES.index(name) for name in FEATURES if name.startswith("colour")]
+    features = features_of(query, np.array([0.3]), USUAL, stored, measured)[0]
+    of_colour = [FEATURES.index(name) for name in FEATURES if name.startswith("colour_")]
     assert len(of_colour) == 3
-    np.testing.assert_allclose(features[of_colour], model().mean[of_colour], rtol=1e-6)
+    assert features[FEATURES.index("colourless")] == 1
+    np.testing.assert_array_equal(np.isnan(features), np.isin(np.arange(len(FEATURES)), of_colour))
 
 
 def test_a_grey_copy_is_as_probable_as_its_brightness_says() -> None:
@@ -67,5 +69,6 @@ def test_a_grey_copy_is_as_probable_as_its_brightness_says() -> None:
             own = stored.take([row])
             blank = np.array([blank_difference(query.values.brightness[0])])
             measured = differences(query.values, own.values)
-            chances.append(float(probabilities(features_of(query, blank, own, measured))[0]))
+            features = features_of(query, blank, USUAL, own, measured)
+            chances.append(float(probabilities(features)[0]))
         assert min(chances) > 0.9

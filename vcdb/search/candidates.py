@@ -24,11 +24,12 @@ from vcdb.fingerprint.descriptor import (
 from vcdb.fingerprint.runs import RunTable
 from vcdb.fingerprint.sketch import Sketched, sketched
 from vcdb.search.difference import Differences, differences, robust_differences
-from vcdb.search.evidence import features_of, probabilities
+from vcdb.search.evidence import features_of, is_supposed, probabilities
 from vcdb.search.glance import LEAST_DETAIL, beyond_doubt
 from vcdb.search.nearest import Asked, Near, nearest
 from vcdb.search.scenes import SAME_SCENE, Block, Scene, Scenes, local_minima
-from vcdb.search.verdict import Scored, blank_difference
+from vcdb.search.surface import blank_difference
+from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS
 
@@ -250,8 +251,11 @@ class Candidates:
         self, hypotheses: NDArray[np.intp], stored: Levels, measured: Differences
     ) -> Floats:
         """Of n stored pictures showing what hypotheses (n,) show."""
-        blank = np.array([self._blank(number) for number in hypotheses.tolist()])
-        return probabilities(features_of(self._pictures(hypotheses), blank, stored, measured))
+        numbers = hypotheses.tolist()
+        blank = np.array([self._blank(number) for number in numbers])
+        supposed = np.array([is_supposed(self._variants[number]) for number in numbers])
+        pictures = self._pictures(hypotheses)
+        return probabilities(features_of(pictures, blank, supposed, stored, measured))
 
     def _blank(self, hypothesis: int) -> float:
         if hypothesis not in self._blanks:

@@ -1,9 +1,10 @@
 """What speaks for two pictures being the same, as numbers, and the probability that follows.
 
 A logistic model weighs how different the cells are, how much the query itself says, and how well
-brightness, colour and their overall levels agree. A copy may be brighter, grey or washed out, so
-no single one decides, and what a player or an encoder easily changes counts for little. Weights
-come from labelled pairs, see ``tools/fit_thresholds.py``, and are kept with their provenance.
+brightness, its detail, colour and their overall levels agree. A copy may be brighter, grey or
+washed out, so no single one decides, and what a player or an encoder easily changes counts for
+little. Weights come from labelled pairs, see ``tools/fit_thresholds.py``, and are kept with their
+provenance.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
 from vcdb.search.difference import Differences, by_common_cells, over, row_means, rows_of
+from vcdb.search.surface import detail_of
 from vcdb.search.tint import is_colourless
 
 #: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
@@ -29,8 +31,10 @@ _ROUNDING = np.array([0.07, 0.2, 0.2, 0.3])
 _UNALTERED = 0.99
 
 _TINY = np.float32(1e-9)
+#: Correlations of detail beyond these say no more.
+_TOLD_APART = -0.9, 0.995
 
-#: Where a query has no colour these are as they are on average: that says nothing.
+#: Where a query has no colour these say nothing; and it is asked more of all else.
 _OF_COLOUR = [5, 8, 9]
 
 FEATURES = (
@@ -44,26 +48,46 @@ FEATURES = (
     "contrast_ratio",
     "colour_shift",
     "colour_difference",
+    "detail_correlation",
+    "supposed",
+    "colourless",
 )
+#: What a picture is most often; whatever else is supposed of it gives others a chance to match.
+_USUAL = ("as_is", "bars_cut")
 
 
-def features_of(query: Levels, blank: Floats, stored: Levels, measured: Differences) -> Floats:
-    """(n, 10) in the order of FEATURES, n pairs; or one query (n = 1) against n stored pictures.
+def is_supposed(variant: str) -> bool:
+    """Whether a hypothesis of this variant takes a picture for what few pictures are."""
+    return variant not in _USUAL
 
-    ``blank``: (n,) or (1,), the queries' blank differences. Shifts are capped, so that a copy with
-    another brightness loses some confidence but not all of it.
+
+def features_of(
+    query: Levels,
+    blank: Floats,
+    supposed: NDArray[np.bool_],
+    stored: Levels,
+    measured: Differences,
+) -> Floats:
+    """(n, 13) in the order of FEATURES, n pairs; or one query (n = 1) against n stored pictures.
+
+    NaN says nothing. ``blank``: (n,) or (1,), the queries' blank differences; ``supposed``:
+    likewise, see ``is_supposed``. Shifts are capped, so that a copy with another brightness loses
+    some confidence but not all of it.
     """
     features = np.empty((len(stored.mean), len(FEATURES)), np.float32)
     for cells, rows in by_common_cells(query.values, stored.values):
         ours, theirs = rows_of(query.values, rows), rows_of(stored.values, rows)
         unit = query.deviation[rows] if len(query.deviation) > 1 else query.deviation
+        ours, theirs = over(cells, ours), over(cells, theirs)
         features[rows, 4:6], features[rows, 8:10] = _agreement(
-            over(cells, ours), unit, over(cells, theirs), stored.deviation[rows]
+            ours, unit, theirs, stored.deviation[rows]
         )
+        in_detail = _correlation(*(detail_of(one.brightness, cells) for one in (ours, theirs)))[0]
+        features[rows, 10] = np.arctanh(np.clip(in_detail, *_TOLD_APART))
     colourless = is_colourless(query)
     if colourless.any():
         grey = np.flatnonzero(np.broadcast_to(colourless, len(features)))
-        features[grey[:, None], _OF_COLOUR] = model().mean[_OF_COLOUR]
+        features[grey[:, None], _OF_COLOUR] = np.nan
     features[:, 0] = np.log(measured.robust + 0.01)
     features[:, 1] = np.log(measured.whole + 0.01)
     features[:, 2] = np.log(blank + 0.02)
@@ -71,6 +95,8 @@ def features_of(query: Levels, blank: Floats, stored: Levels, measured: Differen
     features[:, 6] = np.minimum(np.abs(query.mean - stored.mean) / 30, 2)
     ratio = np.log(query.deviation / stored.deviation)
     features[:, 7] = np.minimum(np.abs(ratio) / 0.3, 2)
+    features[:, 11] = supposed
+    features[:, 12] = colourless
     return features
 
 
@@ -134,7 +160,10 @@ def model() -> Model:
 def probabilities(features: Floats) -> Floats:
     """Probability 0..1 of each row of features being of the same picture."""
     fitted = model()
-    score = ((features - fitted.mean) / fitted.scale) @ fitted.weights + fitted.bias
+    # What says nothing counts as it is on average.
+    standard = (features - fitted.mean) / fitted.scale
+    standard[np.isnan(standard)] = 0
+    score = standard @ fitted.weights + fitted.bias
     probability: Floats = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
     return np.where(_unaltered(features), np.maximum(probability, _UNALTERED), probability)
 

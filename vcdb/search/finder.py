@@ -106,6 +106,17 @@ class Finder:
         answer = self._find(bgr, name, limit, second_look, tracer)
         return tracer.explanation(answer)
 
+    def compared(self, bgr: NDArray[np.uint8]) -> tuple[list[Scored], list[Shown]]:
+        """All that a picture was compared with, however unlikely, and what it was taken for.
+
+        The latter by number of hypothesis. Nothing is tried beyond what ``find`` would try.
+        """
+        picture = _summed(shrunk(bgr))
+        with self._store.snapshot() as store:
+            search = _Search(store, None, least=0.0)
+            claimed = search.for_picture(picture)
+            return claimed + search.near_misses, search.shown(picture)
+
     def find_grid(self, grid: Floats, name: str, limit: int) -> Answer:
         """The answer for a grid alone: (7, 11, 3), RGB 0..255, NaN where the picture ends.
 

@@ -1,8 +1,7 @@
 """Scored stretches to a verdict: found, ambiguous, or not found.
 
 A small difference means little where the picture itself says little: skies, fades and titles on
-black resemble each other. So it is weighed against the *blank difference*, how far the query is
-from the smooth surface that comes closest to it, and against all else that ``evidence`` looks at.
+black resemble each other. So what decides is a probability, of all that ``evidence`` looks at.
 """
 
 from __future__ import annotations
@@ -10,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.geometry import COLUMNS, ROWS
 from vcdb.models import Verdict
-from vcdb.search.difference import KEPT_SHARE
 from vcdb.search.evidence import model
 
 #: A single film claimed with at least this probability needs no second look; else the likeliest
@@ -54,48 +48,6 @@ class Judgement(NamedTuple):
 
     verdict: Verdict
     films: list[list[Scored]]
-
-
-def blank_difference(brightness: Floats) -> float:
-    """How far a picture is from the nearest surface of second degree, in deviations.
-
-    ``brightness``: (77,), NaN where missing. Measured as differences of pictures are: the mean
-    over the best cells, which are also those that the surface is fitted to.
-    """
-    present = np.flatnonzero(~np.isnan(brightness))
-    values = brightness[present].astype(np.float64)
-    values -= values.mean()
-    values /= max(float(np.sqrt(values @ values / len(values))), 1e-6)
-    surface, smooth = _SURFACE, _SMOOTH
-    if len(present) < len(surface):
-        surface = surface[present]
-        smooth = _smooth(surface)
-    kept = round(KEPT_SHARE * len(present))
-    residual = np.abs(values - surface @ (smooth @ values))
-    best = np.argpartition(residual, kept - 1)[:kept]
-    part = surface[best]
-    fitted = _smooth(part) @ values[best]
-    residual = np.abs(values - surface @ fitted)
-    residual.sort()
-    return float(residual[:kept].mean())
-
-
-def _surface() -> Floats:
-    y, x = np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)
-    x, y = x / (COLUMNS - 1) - 0.5, y / (ROWS - 1) - 0.5
-    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-
-
-def _smooth(surface: Floats) -> Floats:
-    """What turns values of cells (k,) into the surface's parameters (6,), by least squares."""
-    return np.linalg.solve(surface.T @ surface + _RIDGE, surface.T)
-
-
-_SURFACE = _surface()
-#: Keeps the solution defined where columns are missing; far below what any cell contributes.
-_RIDGE = 1e-6 * np.eye(_SURFACE.shape[1])
-#: Of all cells, which most pictures have.
-_SMOOTH = _smooth(_SURFACE)
 
 
 def judge(scored: Sequence[Scored]) -> Judgement:
