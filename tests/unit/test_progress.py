@@ -71,6 +71,20 @@ def test_a_failed_file_is_done_and_adds_no_frames(films: list[Path], clock: Cloc
     assert str(work.pace) == "nothing indexed yet"
 
 
+def test_the_time_left_is_judged_by_what_is_indexed(tmp_path: Path, clock: Clock) -> None:
+    """A batch that goes on: most of it is in, which took no time."""
+    paths = [tmp_path / f"{number}.mp4" for number in range(10)]
+    for path in paths:
+        path.write_bytes(bytes(1000))
+    work = Work(paths)
+    for path in paths[:8]:
+        work.finish(AddResult(str(path), "already", 1, path.stem, 40.0, 1000, 10, 0.0))
+    assert work.left == "time left unknown"
+    clock.now_s += 10
+    work.report(Progress(str(paths[8]), 500, 1000, 20.0, 40.0))
+    assert (work.part, work.left) == (pytest.approx(0.85), "0:00:30 left")
+
+
 def test_a_line_a_file_where_there_is_no_terminal(
     films: list[Path], clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,8 @@ class Work:
         self._sizes = {str(path): _size_bytes(path) for path in paths}
         self._parts: dict[str, float] = {}
         self._through: set[str] = set()
+        # Files that were not indexed: what they took says nothing of those to come.
+        self._passed_over: set[str] = set()
 
     def report(self, progress: Progress) -> float | None:
         """Take one report; how much of its file is done, 0..1, None where it is through."""
@@ -81,18 +83,24 @@ class Work:
         self._through.add(result.path)
         if result.status in ("added", "partial"):
             self.pace.see(result.path, result.frames or 0, result.duration_s or 0.0)
+        else:
+            self._passed_over.add(result.path)
 
     @property
     def part(self) -> float:
         """How much of everything is done, 0..1."""
-        total = sum(self._sizes.values())
-        done = sum(self._sizes.get(path, 0) * part for path, part in self._parts.items())
-        return done / total if total else 1.0
+        return self._part_of(self._sizes)
 
     @property
     def left(self) -> str:
-        """Words on the time left."""
-        return _left(self.pace.elapsed_s, self.part)
+        """Words on the time left, judged by what was indexed."""
+        indexed = {p: size for p, size in self._sizes.items() if p not in self._passed_over}
+        return _left(self.pace.elapsed_s, self._part_of(indexed))
+
+    def _part_of(self, sizes: dict[str, int]) -> float:
+        total = sum(sizes.values())
+        done = sum(size * self._parts.get(path, 0.0) for path, size in sizes.items())
+        return done / total if total else 1.0
 
 
 def _size_bytes(path: Path) -> int:
