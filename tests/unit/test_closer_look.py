@@ -14,10 +14,10 @@ import pytest
 from vcdb.database import Database
 from vcdb.media import look
 from vcdb.models import Answer, Match
-from vcdb.search import finder
+from vcdb.search import closer_look, finder
 from vcdb.search.detail import View
 from vcdb.search.likest_frames import distances
-from vcdb.search.unclear import unclear
+from vcdb.search.unclear import spans_of, unclear
 from vcdb.search.verdict import Scored
 from vcdb.testing import scene, with_bars, write_video
 
@@ -238,6 +238,7 @@ def test_what_time_did_not_suffice_for_stays(
         return real(*args, **kwargs) if len(calls) == 1 else iter(())  # type: ignore[arg-type]
 
     monkeypatch.setattr(look, "glimpses_between", once)
+    monkeypatch.setattr(closer_look, "_READ_ON_S", 0.0)
     with Database(tmp_path / "base", create=True) as db:
         db.add(path)
         without, looked = asked(db, darker(beetles(SPOTS[3])))
@@ -274,6 +275,13 @@ def test_a_moment_is_open_where_stretches_as_close_lie_apart(
     scored: list[Scored], count: int
 ) -> None:
     assert len(unclear(scored)) == count
+
+
+def test_spans_that_overlap_or_are_near_are_one() -> None:
+    stretches = [stretch(20, 21), stretch(10, 12), stretch(12.5, 13), stretch(14.5, 15)]
+    assert spans_of(stretches, 0.0) == [(10, 12), (12.5, 13), (14.5, 15), (20, 21)]
+    assert spans_of(stretches, 0.3) == [(9.7, 13.3), (14.2, 15.3), (19.7, 21.3)]
+    assert spans_of(stretches, 0.3, 2.0) == [(9.7, 15.3), (19.7, 21.3)]
 
 
 def view(grey: np.ndarray, there: np.ndarray | None = None) -> View:

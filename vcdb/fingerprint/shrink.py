@@ -23,7 +23,8 @@ def shrunk(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def halved(bgr: NDArray[np.uint8], short_side_px: int) -> tuple[NDArray[np.uint8], int]:
     """The picture halved while its short side stays at least so long; and the factor.
 
-    Halving is many times faster than any other reduction. Odd last lines are left out.
+    Halving is many times faster than any other reduction. Odd last lines are left out. Grey
+    pictures, (height, width), may be halved as well.
     """
     block = 1
     while min(bgr.shape[:2]) >= 2 * short_side_px:

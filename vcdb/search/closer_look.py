@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.geometry import Geometry, geometry
+from vcdb.fingerprint.shrink import halved
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
 from vcdb.models import Video
@@ -31,9 +32,13 @@ from vcdb.store.base import Store
 
 #: Frames from so long before a stretch to so long after it are looked at.
 _AROUND_S = 0.3
+#: Frames between two stretches are read rather than sought past when they take no longer than this.
+_READ_ON_S = 2.0
 #: A film's bars are looked for in its first so many frames: where the picture is dark, they seem
 #: larger.
 _FIRST_FRAMES = 8
+#: Frames are halved while their short side stays at least this: it is that of a view.
+_SHORT_SIDE_PX = 168
 #: Frames look the same to a query where they are no farther from it than the nearest, by so many
 #: levels of 255 and such a share of it; other stretches show the same shot within more.
 _SAME_LOOK, _SAME_LOOK_SHARE = 0.05, 0.02
@@ -109,7 +114,8 @@ def _looked(
     """Each stretch narrowed, with its distance, the likeliest first, as long as there is time."""
     ours = coarse(view_of(query.bgr, query.geometry))
     left = list(near)
-    for span in _by_likelihood(spans_of(near, max(_AROUND_S, video.sample_step_s or 0.0)), near):
+    spans = spans_of(near, max(_AROUND_S, video.sample_step_s or 0.0), _READ_ON_S)
+    for span in _by_likelihood(spans, near):
         frames = _frames_in(span, ours, video, until_s)
         if frames is None or time.monotonic() > until_s:
             return
@@ -137,8 +143,9 @@ def _frames_in(span: Span, ours: View, video: Video, until_s: float) -> Frames |
     views: list[list[View]] = [[] for _ in geometries]
     for one in chain(first, glimpses):
         times_us.append(round(one.at_s * 1e6))
+        luma = halved(one.luma, _SHORT_SIDE_PX)[0]
         for where, own in zip(geometries, views, strict=True):
-            own.append(coarse(view_of_grey(one.luma, where)))
+            own.append(coarse(view_of_grey(luma, where)))
     best = min((distances(ours, own) for own in views), key=lambda found: float(found.min()))
     return Frames(np.array(times_us), best)
 

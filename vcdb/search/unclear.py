@@ -27,12 +27,15 @@ def unclear(scored: Sequence[Scored]) -> list[list[Scored]]:
     return [near for near in films if not _is_one_moment(near)]
 
 
-def spans_of(stretches: Iterable[Scored], around_s: float) -> list[Span]:
-    """What is shown from so long before the stretches to so long after; what overlaps is one."""
+def spans_of(stretches: Iterable[Scored], around_s: float, gap_s: float = 0.0) -> list[Span]:
+    """What is shown from so long before the stretches to so long after.
+
+    What overlaps, or lies no more than ``gap_s`` apart, is one.
+    """
     merged: list[Span] = []
     for one in sorted(stretches, key=lambda one: one.start_us):
         start_s, stop_s = one.start_us / 1e6 - around_s, one.end_us / 1e6 + around_s
-        if merged and start_s <= merged[-1][1]:
+        if merged and start_s <= merged[-1][1] + gap_s:
             start_s, before_s = merged.pop()
             stop_s = max(stop_s, before_s)
         merged.append((start_s, stop_s))
