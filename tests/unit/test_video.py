@@ -233,6 +233,18 @@ def test_truncated_file_breaks_off(tmp_path: Path) -> None:
         assert reader.problems[0] == f"breaks off after {reader.end_s:.1f} of 4.0 s"
 
 
+def test_frames_that_the_decoder_patched_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "patched.mpg"
+    write_video(path, shots(1, 60), encoding=Encoding("mpeg2video", options={"g": "10"}))
+    with open_video(path) as reader:
+        whole = sum(1 for _ in reader.frames())
+        assert reader.problems == ()
+    damage(path, 1, 0.5, 0.6, every_bytes=3_000)
+    with open_video(path) as reader:
+        assert abs(sum(1 for _ in reader.frames()) - whole) <= 2
+        assert any("damaged in places" in said for said in reader.problems)
+
+
 def test_damaged_packets_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "damaged.mkv"
     write_video(path, shots(3, 50), encoding=Encoding("ffv1", "yuv420p"))

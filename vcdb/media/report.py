@@ -19,6 +19,8 @@ class Report:
         self.end_s = 0.0
         self.broke_off = False
         self.damaged_packets = 0
+        #: Frames that came out all the same, with parts of others where they lack data.
+        self.patched_frames = 0
         self.cut = False
         self._size: tuple[int, int] | None = None
         self._changes: list[str] = []
@@ -59,6 +61,10 @@ class Report:
             said.append("1 damaged packet was skipped")
         elif self.damaged_packets:
             said.append(f"{self.damaged_packets} damaged packets were skipped")
+        if self.patched_frames == 1:
+            said.append("1 frame is damaged in places")
+        elif self.patched_frames:
+            said.append(f"{self.patched_frames} frames are damaged in places")
         said += self._changes[:_LISTED_CHANGES]
         if len(self._changes) > _LISTED_CHANGES:
             more = len(self._changes) - _LISTED_CHANGES

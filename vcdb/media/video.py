@@ -382,6 +382,7 @@ class VideoReader:
             # How long it stays on the screen, by its own account or the nominal rate.
             shown_s = (decoded.duration or 0) * tick_s or nominal_s
             self._report.frame(at_s, shown_s, decoded.width, decoded.height)
+            self._report.patched_frames += decoded.is_corrupt
             if ticks.passes(at_s):
                 yield self._frame(decoded, number, at_s)
 
