@@ -74,11 +74,17 @@ def look_lines(without: Sequence[Row], looked: Sequence[Row]) -> list[str]:
             share(row["claimed"] for row in foreign),
         )
         wrong = share(row["claimed"] and not row["right_film"] for row in inside)
+        times, pictures = (
+            share(row[name] for row in inside if row["right_film"]).value
+            for name in ("right_time", "right_picture")
+        )
         lines.append(
             _line(
                 name,
                 f"{right.hits:,} of {right.total:,} ({_percent(right.value)} %)",
                 str(wrong.hits),
+                _percent(times),
+                _percent(pictures),
                 f"{found.hits} of {found.total:,}",
             )
         )

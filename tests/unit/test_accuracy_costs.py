@@ -58,7 +58,8 @@ def test_none_claimed_foretells_none() -> None:
 def test_second_looks_are_set_beside_the_same_queries_without_them() -> None:
     def row(clip: str, inside: bool, right: bool, claimed: bool) -> dict[str, object]:
         where = {"group": "g", "clip": clip, "frame": 0, "inside": inside}
-        return {**where, "right_film": right, "claimed": claimed}
+        times = {"right_time": clip == "c" if right else None, "right_picture": right or None}
+        return {**where, "right_film": right, "claimed": claimed, **times}
 
     without = [
         row("a", True, False, False),
@@ -69,11 +70,11 @@ def test_second_looks_are_set_beside_the_same_queries_without_them() -> None:
     ]
     looked = [
         row("a", True, True, True),
-        row("b", True, True, True),
-        row("c", True, False, False),
+        row("c", True, True, True),
+        row("b", True, False, False),
         row("d", False, False, False),
     ]
     assert look_lines(without, looked) == [
-        "| without | 1 of 3 (33.3 %) | 1 | 1 of 1 |",
-        "| with | 2 of 3 (66.7 %) | 0 | 0 of 1 |",
+        "| without | 1 of 3 (33.3 %) | 1 | 0.0 | 100 | 1 of 1 |",
+        "| with | 2 of 3 (66.7 %) | 0 | 50.0 | 100 | 0 of 1 |",
     ]
