@@ -114,7 +114,7 @@ def _look_lines(answer: Answer) -> list[str]:
     if answer.second_look == "placed":
         return [f"{_INDENT}placed by a closer look at the film's own frames"]
     if answer.second_look == "not_possible":
-        return [f"{_INDENT}doubtful, and no second look at the film's own frame was possible"]
+        return [f"{_INDENT}doubtful, and no second look at the film's own frame settles it"]
     return []
 
 

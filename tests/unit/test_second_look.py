@@ -16,7 +16,7 @@ from vcdb.fingerprint.geometry import geometry
 from vcdb.media import look
 from vcdb.models import Answer
 from vcdb.search import second_look
-from vcdb.search.detail import agreement, view_of
+from vcdb.search.detail import Agreement, agreement, view_of
 from vcdb.testing import cut_off, scene, write_video
 
 HEIGHT, WIDTH = 360, 640
@@ -87,6 +87,28 @@ def test_a_scene_that_differs_in_detail_only_is_refuted(db: Database) -> None:
     assert (looked.verdict, looked.second_look, looked.matches) == ("not_found", "refuted", ())
     assert looked.reason is not None
     assert "detail" in looked.reason
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        (Agreement(0.8, 0), "confirmed"),
+        (Agreement(0.65, 20), "confirmed"),
+        (Agreement(0.65, 3), "not_possible"),
+        (Agreement(0.5, 3), "not_possible"),
+        (Agreement(0.3, 3), "refuted"),
+        (Agreement(float("nan"), 0), "refuted"),
+    ],
+)
+def test_what_a_frame_has_in_common_confirms_or_refutes_or_neither(
+    db: Database, monkeypatch: pytest.MonkeyPatch, seen: Agreement, outcome: str
+) -> None:
+    monkeypatch.setattr(second_look, "_best", lambda *_: seen)
+    without, looked = asked(db, OWN)
+    assert looked.second_look == outcome
+    assert looked.verdict == ("not_found" if outcome == "refuted" else "found")
+    if outcome == "not_possible":
+        assert looked.matches == without.matches
 
 
 def test_what_is_beyond_doubt_is_not_looked_at(db: Database) -> None:

@@ -3,8 +3,9 @@
 77 cells cannot tell every two scenes apart; the file often can. Where it is there and unchanged
 since it was indexed, the frames around a candidate's moment are decoded and compared in detail. A
 candidate that they confirm is claimed, even if it was not near enough by its cells; one that they
-do not confirm is dropped. A file that is gone, was changed or cannot be decoded in time leaves
-everything as it was.
+refute is dropped. Everything stays as it was where a file is gone, was changed or cannot be decoded
+in time, and where a frame has too little in common with the query for the one and too much for the
+other.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _LIKEST = 2
 #: What two pictures of the same moment have in common at least, see ``confirms``.
 _MOST_SPOTS_WRONG, _SPOTS, _SPOTS_ALONE = 0.58, 0.62, 0.75
 _KEYPOINTS = 16
+#: With less in common they are not of the same moment. Copies of very low rate, whose structure is
+#: gone, come down to this, lookalikes hardly up to it.
+_SPOTS_AT_LEAST = 0.45
 #: The probability of what was confirmed, at least.
 _CONFIRMED = 0.99
 
@@ -72,7 +76,7 @@ def review(
     if not any(confirmed.values()):
         claims = any(one.probability >= model().claim_from for one in left)
         return Review(left, "not_possible" if claims else "refuted")
-    # What could not be looked at gives way to what was seen.
+    # What could not be told gives way to what was seen.
     raised = [
         one._replace(probability=max(one.probability, _CONFIRMED))
         for one in left
@@ -88,11 +92,16 @@ def confirms(seen: Agreement) -> bool:
     return seen.spots >= _SPOTS and seen.keypoints >= _KEYPOINTS
 
 
+def refutes(seen: Agreement) -> bool:
+    """Whether it shows that they are not, which a blurred copy's little in common does not."""
+    return not seen.spots >= _SPOTS_AT_LEAST
+
+
 _Look = tuple[Scored, Shown, Video]
 
 
 def _look_at(looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
-    """Which films are confirmed or not, by id; those that could not be looked at are missing."""
+    """Which films are confirmed or refuted, by id; missing are those of which it cannot be told."""
     until_s = time.monotonic() + limit_s
     said: dict[int, bool] = {}
 
@@ -101,7 +110,9 @@ def _look_at(looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
             if time.monotonic() > until_s:
                 return
             seen = _seen(*look, until_s)
-            if seen is not None and time.monotonic() <= until_s:
+            if seen is None or time.monotonic() > until_s:
+                continue
+            if confirms(seen) or refutes(seen):
                 said[look[0].video_id] = confirms(seen)
 
     within(limit_s, work)
