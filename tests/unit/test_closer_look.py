@@ -277,6 +277,20 @@ def test_a_moment_is_open_where_stretches_as_close_lie_apart(
     assert len(unclear(scored)) == count
 
 
+@pytest.mark.parametrize(
+    ("distances_of", "first"),
+    [((4.99, 5.0), 10.0), ((2.0, 5.0), 20.0), ((0.0, 0.4), 20.0)],
+    ids=["hardly differ", "differ", "one is the same"],
+)
+def test_cells_have_a_say_where_frames_hardly_differ(
+    distances_of: tuple[float, float], first: float
+) -> None:
+    """By its cells the picture is nearer to what is shown at 10 s than to that at 20 s."""
+    near = [stretch(10, 11, 0.15), stretch(20, 21, 0.2)._replace(run=1)]
+    looked = list(zip(distances_of, near[::-1], strict=True))
+    assert closer_look._ranked(near, looked)[0].at_us == first * 1e6
+
+
 def test_spans_that_overlap_or_are_near_are_one() -> None:
     stretches = [stretch(20, 21), stretch(10, 12), stretch(12.5, 13), stretch(14.5, 15)]
     assert spans_of(stretches, 0.0) == [(10, 12), (12.5, 13), (14.5, 15), (20, 21)]

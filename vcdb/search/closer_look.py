@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,11 @@ _SHORT_SIDE_PX = 168
 #: levels of 255 and such a share of it; other stretches show the same shot within more.
 _SAME_LOOK, _SAME_LOOK_SHARE = 0.05, 0.02
 _SAME_SHOT, _SAME_SHOT_SHARE = 0.3, 0.2
+
+#: What cells say counts so much beside what the frames say, each in proportion, and what noise may
+#: make of either: levels of 255, and what moments are ranked by.
+_SAY_OF_CELLS = 0.3
+_NOISE, _NOISE_OF_CELLS = 0.2, 0.03
 
 _log = logging.getLogger(__name__)
 
@@ -101,11 +107,16 @@ def _ranked(near: Sequence[Scored], looked: Sequence[tuple[float, Scored]]) -> l
 
     Those that time did not suffice for stay as they are.
     """
-    ranked = sorted(looked, key=lambda one: one[0])
+    ranked = sorted(looked, key=lambda one: _rank(*one))
     limit = ranked[0][0] * (1 + _SAME_SHOT_SHARE) + _SAME_SHOT
     alike = [one._replace(order=near[0].order) for distance, one in ranked if distance <= limit]
     seen = {(one.run, one.hypothesis) for _, one in looked}
     return alike + [one for one in near if (one.run, one.hypothesis) not in seen]
+
+
+def _rank(distance: float, one: Scored) -> float:
+    """Smaller is better: where frames hardly differ from a poor copy, the cells have a say."""
+    return log(distance + _NOISE) + _SAY_OF_CELLS * log(one.order + _NOISE_OF_CELLS)
 
 
 def _looked(
