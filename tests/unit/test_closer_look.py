@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.looks import asked
 from vcdb.database import Database
 from vcdb.media import look
-from vcdb.models import Answer, Match
+from vcdb.models import Match
 from vcdb.search import closer_look, finder
 from vcdb.search.detail import View
 from vcdb.search.likest_frames import distances
@@ -50,18 +51,6 @@ def film(tmp_path: Path) -> Path:
     path = tmp_path / "wall.mp4"
     write_video(path, frames(), rate=RATE)
     return path
-
-
-@pytest.fixture
-def db(film: Path, tmp_path: Path) -> Iterator[Database]:
-    with Database(tmp_path / "base", create=True) as database:
-        database.add(film)
-        yield database
-
-
-def asked(db: Database, picture: np.ndarray) -> tuple[Answer, Answer]:
-    """The answers without and with looks at films."""
-    return db.find(picture), db.find(picture, second_look=True)
 
 
 def is_at(match: Match, second: int) -> bool:
@@ -182,14 +171,18 @@ def rewritten(film: Path) -> None:
     write_video(film, frames()[::-1], rate=RATE)
 
 
+def assert_the_answer_is_left(db: Database) -> None:
+    without, looked = asked(db, darker(beetles(SPOTS[2])))
+    assert looked.second_look is None
+    assert looked.matches == without.matches
+
+
 @pytest.mark.parametrize("spoil", [Path.unlink, rewritten])
 def test_a_film_that_is_gone_or_changed_leaves_the_answer(
     db: Database, film: Path, spoil: object
 ) -> None:
     spoil(film)  # type: ignore[operator]
-    without, looked = asked(db, darker(beetles(SPOTS[2])))
-    assert looked.second_look is None
-    assert looked.matches == without.matches
+    assert_the_answer_is_left(db)
 
 
 def test_a_film_that_breaks_its_decoder_leaves_the_answer(
@@ -199,9 +192,7 @@ def test_a_film_that_breaks_its_decoder_leaves_the_answer(
         raise RuntimeError("broken")
 
     monkeypatch.setattr(look, "glimpses_between", broken)
-    without, looked = asked(db, darker(beetles(SPOTS[2])))
-    assert looked.second_look is None
-    assert looked.matches == without.matches
+    assert_the_answer_is_left(db)
 
 
 def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
@@ -217,12 +208,10 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
     monkeypatch.setattr(look, "glimpses_between", never)
     monkeypatch.setattr(finder, "LIMIT_S", 0.05)
     try:
-        without, looked = asked(db, darker(beetles(SPOTS[2])))
+        assert_the_answer_is_left(db)
         assert not waited.is_set()
     finally:
         ended.set()
-    assert looked.second_look is None
-    assert looked.matches == without.matches
 
 
 def test_what_time_did_not_suffice_for_stays(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.looks import asked
 from vcdb.database import Database
 from vcdb.fingerprint.geometry import geometry
 from vcdb.media import look
-from vcdb.models import Answer
 from vcdb.search import second_look
 from vcdb.search.detail import Agreement, agreement, view_of
 from vcdb.testing import cut_off, scene, write_video
@@ -56,18 +55,6 @@ def film(tmp_path: Path) -> Path:
     path = tmp_path / "film.mp4"
     write_video(path, frames(1, 1), rate=25)
     return path
-
-
-@pytest.fixture
-def db(film: Path, tmp_path: Path) -> Iterator[Database]:
-    with Database(tmp_path / "base", create=True) as database:
-        database.add(film)
-        yield database
-
-
-def asked(db: Database, picture: np.ndarray) -> tuple[Answer, Answer]:
-    """The answers without and with a second look."""
-    return db.find(picture), db.find(picture, second_look=True)
 
 
 OWN = altered(frames(1, 1)[8])

@@ -8,7 +8,6 @@ and ranked. That decides between moments of one film; it claims and refutes noth
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -25,7 +24,7 @@ from vcdb.media.bars import find_area_image
 from vcdb.models import Video
 from vcdb.search.detail import View, view_of, view_of_grey
 from vcdb.search.likest_frames import coarse, distances
-from vcdb.search.source import is_unchanged, within
+from vcdb.search.source import looked_at, within
 from vcdb.search.unclear import Span, spans_of
 from vcdb.search.variants import Shown
 from vcdb.search.verdict import Scored
@@ -49,8 +48,6 @@ _SAME_SHOT, _SAME_SHOT_SHARE = 0.3, 0.2
 #: make of either: levels of 255, and what moments are ranked by.
 _SAY_OF_CELLS = 0.3
 _NOISE, _NOISE_OF_CELLS = 0.2, 0.03
-
-_log = logging.getLogger(__name__)
 
 
 class Frames(NamedTuple):
@@ -85,20 +82,13 @@ def look_closer(
     told = {video_id: found for video_id, found in dict(placed).items() if found}
     if not told:
         return None
-    left = set(scored) - {one for near, _ in looks if near[0].video_id in told for one in near}
-    return [*chain.from_iterable(told.values()), *(one for one in scored if one in left)]
+    replaced = {one for near, _ in looks if near[0].video_id in told for one in near}
+    return [*chain.from_iterable(told.values()), *(one for one in scored if one not in replaced)]
 
 
 def _placed(near: Sequence[Scored], query: Shown, video: Video, until_s: float) -> list[Scored]:
     """The stretches whose frames the query shows, narrowed, the best first; none: cannot tell."""
-    try:
-        if not is_unchanged(video):
-            return []
-        looked = list(_looked(near, query, video, until_s))
-    except Exception:
-        # A film that breaks its decoder must not cost the answer.
-        _log.info("no closer look at %s", video.path, exc_info=True)
-        return []
+    looked = looked_at(video, lambda: list(_looked(near, query, video, until_s)))
     return _ranked(near, looked) if looked else []
 
 
@@ -124,21 +114,22 @@ def _looked(
 ) -> Iterator[tuple[float, Scored]]:
     """Each stretch narrowed, with its distance, the likeliest first, as long as there is time."""
     ours = coarse(view_of(query.bgr, query.geometry))
-    left = list(near)
-    spans = spans_of(near, max(_AROUND_S, video.sample_step_s or 0.0), _READ_ON_S)
-    for span in _by_likelihood(spans, near):
+    around_s = max(_AROUND_S, video.sample_step_s or 0.0)
+    for span in _by_likelihood(spans_of(near, around_s, _READ_ON_S), near):
         frames = _frames_in(span, ours, video, until_s)
         if frames is None or time.monotonic() > until_s:
             return
-        inside = [one for one in left if span[0] <= one.at_us / 1e6 <= span[1]]
-        left = [one for one in left if one not in inside]
-        yield from (found for one in inside if (found := _narrowed(one, frames, video)))
+        inside = [one for one in near if _is_in(span, one)]
+        yield from (found for one in inside if (found := _narrowed(one, frames, around_s)))
 
 
 def _by_likelihood(spans: Sequence[Span], near: Sequence[Scored]) -> list[Span]:
     """Spans in the order of the best stretch in each."""
-    ordered = [span for one in near for span in spans if span[0] <= one.at_us / 1e6 <= span[1]]
-    return list(dict.fromkeys(ordered))
+    return list(dict.fromkeys(span for one in near for span in spans if _is_in(span, one)))
+
+
+def _is_in(span: Span, one: Scored) -> bool:
+    return span[0] <= one.at_us / 1e6 <= span[1]
 
 
 def _frames_in(span: Span, ours: View, video: Video, until_s: float) -> Frames | None:
@@ -172,9 +163,9 @@ def _geometries(aspect: float, areas: Sequence[Area]) -> list[Geometry]:
     return whole if area == FULL else [*whole, geometry(aspect, area)]
 
 
-def _narrowed(one: Scored, frames: Frames, video: Video) -> tuple[float, Scored] | None:
+def _narrowed(one: Scored, frames: Frames, around_s: float) -> tuple[float, Scored] | None:
     """The distance of the nearest frame around a stretch, and the stretch of those as near."""
-    around_us = round(max(_AROUND_S, video.sample_step_s or 0.0) * 1e6)
+    around_us = round(around_s * 1e6)
     start, stop = np.searchsorted(
         frames.at_us, [one.start_us - around_us, one.end_us + around_us]
     ).tolist()

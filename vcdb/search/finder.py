@@ -155,18 +155,17 @@ class Finder:
         """What films' own frames leave of claims and near misses, and what they said."""
         started_s = time.monotonic()
         outcome: SecondLook | None = None
-        every = scored + search.near_misses
+        every, shown = scored + search.near_misses, search.shown(picture)
         looks = [] if is_beyond_doubt(scored, self._store) else doubtful(every)
         if looks:
             # Not before it is needed: it is most of what a plain search would import.
             from vcdb.search.second_look import review
 
-            scored, outcome = review(every, looks, search.shown(picture), self._store)
+            scored, outcome = review(every, looks, shown, self._store)
         films = unclear(scored)
         if films:
             from vcdb.search.closer_look import look_closer
 
-            shown = search.shown(picture)
             placed = look_closer(scored, films, shown, self._store, started_s + LIMIT_S)
             if placed is not None:
                 scored, outcome = placed, outcome or "placed"

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vcdb.fingerprint.cells import Floats
 from vcdb.search.detail import View
-
-Floats = NDArray[np.float32]
 
 #: A view of 264 × 168 pixels is taken so many times coarser, which averages out what an encoder
 #: leaves.

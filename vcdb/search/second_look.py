@@ -10,7 +10,6 @@ other.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from vcdb.media.bars import find_area_image
 from vcdb.models import SecondLook, Video
 from vcdb.search.detail import Agreement, View, agreement, likeness, view_of
 from vcdb.search.evidence import model
-from vcdb.search.source import LIMIT_S, is_unchanged, within
+from vcdb.search.source import LIMIT_S, looked_at, within
 from vcdb.search.variants import Shown
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Store
@@ -36,15 +35,13 @@ _AROUND_S, _FARTHEST_S = 0.3, 1.0
 _MOST_FRAMES = 16
 _LIKEST = 2
 #: What two pictures of the same moment have in common at least, see ``confirms``.
-_MOST_SPOTS_WRONG, _SPOTS, _SPOTS_ALONE = 0.58, 0.62, 0.75
+_SPOTS, _SPOTS_ALONE = 0.62, 0.75
 _KEYPOINTS = 16
 #: With less in common they are not of the same moment. Copies of very low rate, whose structure is
 #: gone, come down to this, lookalikes hardly up to it.
 _SPOTS_AT_LEAST = 0.45
 #: The probability of what was confirmed, at least.
 _CONFIRMED = 0.99
-
-_log = logging.getLogger(__name__)
 
 
 class Review(NamedTuple):
@@ -126,15 +123,12 @@ def _seen(one: Scored, query: Shown, video: Video, until_s: float) -> Agreement 
     at_s = one.at_us / 1e6
     start_s = max(one.start_us / 1e6 - _AROUND_S, at_s - _FARTHEST_S)
     stop_s = min(one.end_us / 1e6 + _AROUND_S, at_s + _FARTHEST_S)
-    try:
-        if not is_unchanged(video):
-            return None
+
+    def look() -> Agreement | None:
         frames = frames_between(video.path, start_s, stop_s, most=_MOST_FRAMES, until_s=until_s)
         return _best(query, [shrunk(frame) for frame in frames])
-    except Exception:
-        # A film that breaks its decoder must not cost the answer.
-        _log.info("no second look at %s", video.path, exc_info=True)
-        return None
+
+    return looked_at(video, look)
 
 
 def _best(query: Shown, frames: Sequence[NDArray[np.uint8]]) -> Agreement | None:

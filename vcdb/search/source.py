@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 
 from vcdb.models import Video
+
+Seen = TypeVar("Seen")
 
 #: Looking at films' own frames for one query ends after so long.
 LIMIT_S = 3.0
 
+_log = logging.getLogger(__name__)
 
-def is_unchanged(video: Video) -> bool:
+
+def looked_at(video: Video, look: Callable[[], Seen]) -> Seen | None:
+    """What a look at a film's file gives; None where it is not what was indexed, or it breaks."""
+    try:
+        return look() if _is_unchanged(video) else None
+    except Exception:
+        # Whatever a strange file makes of its decoder, it must not cost the answer.
+        _log.info("no look at %s", video.path, exc_info=True)
+        return None
+
+
+def _is_unchanged(video: Video) -> bool:
     """Whether the file is there, and was not changed since it was indexed. Raises OSError."""
     path = Path(video.path)
     if not path.is_file():

@@ -67,11 +67,8 @@ def judge(scored: Sequence[Scored]) -> Judgement:
 def doubtful(scored: Sequence[Scored]) -> list[Scored]:
     """The best stretch of each film that a second look is worth while at, the likeliest first.
 
-    None where there is nothing to look at, or one film beyond doubt.
+    None where there is nothing to look at.
     """
-    judgement = judge(scored)
-    if judgement.verdict == "found" and judgement.films[0][0].probability >= BEYOND_DOUBT:
-        return []
     best: dict[int, Scored] = {}
     for one in sorted(scored, key=lambda one: -one.probability):
         if one.probability >= model().look_from:
