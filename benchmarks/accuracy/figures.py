@@ -75,8 +75,7 @@ def look_lines(without: Sequence[Row], looked: Sequence[Row]) -> list[str]:
         )
         wrong = share(row["claimed"] and not row["right_film"] for row in inside)
         times, pictures = (
-            share(row[name] for row in inside if row["right_film"]).value
-            for name in ("right_time", "right_picture")
+            share(row[name] for row in inside).value for name in ("right_time", "right_picture")
         )
         lines.append(
             _line(
