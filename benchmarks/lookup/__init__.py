@@ -36,6 +36,8 @@ _SLOW_QUERIES, _ENOUGH_S = 40, 20.0
 #: Pictures of films that are not in the base, and lookups in a base that is not in memory.
 _FOREIGN, _COLD = 60, 10
 _SPLITS = 16
+#: The number of a query's only hypothesis.
+_ONLY = np.zeros(1, np.intp)
 
 
 def main(arguments: list[str]) -> None:
@@ -179,7 +181,7 @@ def _searched(
     batches, index_s, started_s = [], 0.0, time.thread_time()
     candidates = Candidates(store)
     candidates.expect(["as_is"], query.levels)
-    search = engine.search(query)
+    search = engine.search(query, candidates.likeness(_ONLY))
     while not candidates.is_sure:
         asked_s = time.thread_time()
         postings = next(search, None)

@@ -21,7 +21,7 @@ from benchmarks.lookup.queries import Query
 from vcdb.fingerprint.sketch import sketches_of
 from vcdb.search.finder import MOST_RECORDS
 from vcdb.search.probes import ranges_of, widen
-from vcdb.store.base import Ranges, Store, within
+from vcdb.store.base import Likeness, Ranges, Store, within
 
 #: Records that a peer returns.
 NEAREST = 64
@@ -29,8 +29,9 @@ _SKETCH_BYTES = 8
 _BATCH = 1 << 20
 
 Postings = NDArray[np.void]
-#: A query to batches of records, likelier ones first; whoever verifies them may stop.
-Search = Callable[[Query], Iterator[Postings]]
+#: A query, and what is worth verifying for it, to batches of records, likelier ones first; whoever
+#: verifies them may stop.
+Search = Callable[[Query, Likeness], Iterator[Postings]]
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def ours(records: Records, build_s: float) -> Engine:
     """The base itself: rung after rung of probes."""
     store = records.store
 
-    def search(query: Query) -> Iterator[Postings]:
+    def search(query: Query, likeness: Likeness) -> Iterator[Postings]:
         (widening,) = widen(query.levels.values.brightness)
         for start, stop in ((0, 1), (1, 2), (2, 4), (4, 9)):
-            yield store.scan(ranges_of(widening, start, stop), MOST_RECORDS).postings
+            yield store.scan(ranges_of(widening, start, stop), MOST_RECORDS, likeness).postings
 
     return Engine("vcdb", search, build_s, store.totals().bytes)
 
@@ -73,7 +74,7 @@ def numpy_scan(records: Records) -> Engine:
     """Every sketch compared."""
     sketches = records.postings["sketch"].astype(np.uint64)
 
-    def search(query: Query) -> Iterator[Postings]:
+    def search(query: Query, _: Likeness) -> Iterator[Postings]:
         distance = np.bitwise_count(sketches ^ sketches_of(query.levels.values))
         nearest = np.argpartition(distance, min(NEAREST, len(distance) - 1))[:NEAREST]
         yield records.postings[nearest]
@@ -115,7 +116,7 @@ def faiss_flat_of_frames(records: Records) -> Engine:
 def _nearest(
     records: Records, index: Any, to_rows: Callable[[NDArray[Any]], NDArray[Any]] = lambda i: i
 ) -> Search:
-    def search(query: Query) -> Iterator[Postings]:
+    def search(query: Query, _: Likeness) -> Iterator[Postings]:
         code = sketches_of(query.levels.values).astype("<u8").view(np.uint8)[None]
         ids = index.search(code, NEAREST)[1][0]
         yield records.postings[to_rows(ids[ids >= 0])]
@@ -132,7 +133,7 @@ def usearch_index(records: Records) -> Engine:
     index.add(np.arange(len(codes)), codes, threads=1)
     build_s = time.process_time() - started_s
 
-    def search(query: Query) -> Iterator[Postings]:
+    def search(query: Query, _: Likeness) -> Iterator[Postings]:
         code = sketches_of(query.levels.values).astype("<u8").view(np.uint8)
         yield records.postings[index.search(code, NEAREST, threads=1).keys.astype(np.int64)]
 
@@ -154,7 +155,7 @@ def sqlite_index(records: Records, file: Path) -> Iterator[Engine]:
         base.commit()
         build_s = time.process_time() - started_s
 
-        def search(query: Query) -> Iterator[Postings]:
+        def search(query: Query, _: Likeness) -> Iterator[Postings]:
             (widening,) = widen(query.levels.values.brightness)
             for start, stop in ((0, 1), (1, 2), (2, 4), (4, 9)):
                 yield _asked(base, ranges_of(widening, start, stop), records.postings.dtype)

@@ -32,6 +32,12 @@ from vcdb.fingerprint.runs import RunTable
 #: Neighbouring runs farther apart than this (mean over cells, in deviations) are different shots.
 _CUT = 0.5
 _MIRROR = np.arange(CELLS).reshape(ROWS, COLUMNS)[:, ::-1].ravel()
+#: The same of all values, (231,).
+_MIRROR_ALL = np.concatenate([_MIRROR + CELLS * part for part in range(3)])
+
+
+#: Shots that are moved together: calls cost more than cells.
+_AT_ONCE = 32
 
 
 class Shot(NamedTuple):
@@ -42,15 +48,22 @@ class Shot(NamedTuple):
     us: NDArray[np.int64]
 
 
+class _Drawn(NamedTuple):
+    """A real shot, maybe mirrored, and how far its values are moved, (231,), in deviations."""
+
+    shot: Shot
+    move: Floats
+
+
 class Generator:
     """Makes films like those it was fitted on."""
 
     def __init__(self, films: Sequence[RunTable]) -> None:
         """Fit on real films."""
         self.shots = [shot for film in films for shot in shots_of(film)]
-        middles = np.stack([_middle(shot) for shot in self.shots])
-        self._mean = middles.mean(axis=0)
-        centred = middles - self._mean
+        self._middles = np.stack([_middle(shot) for shot in self.shots])
+        self._mean = self._middles.mean(axis=0)
+        centred = self._middles - self._mean
         covariance = centred.T @ centred / len(centred)
         power, axes = np.linalg.eigh(covariance)
         power = np.maximum(power, 0)
@@ -62,34 +75,40 @@ class Generator:
 
     def film(self, rng: np.random.Generator, least_runs: int) -> RunTable:
         """A film of at least so many runs."""
-        shots, count = [], 0
+        drawn: list[_Drawn] = []
+        count = 0
         while count < least_runs:
-            shots.append(self._shot(rng))
-            count += len(shots[-1].us)
+            drawn.append(self._draw(rng))
+            count += len(drawn[-1].shot.us)
         frames, us = (
-            np.concatenate([getattr(s, name) for s in shots]) for name in ("frames", "us")
+            np.concatenate([getattr(one.shot, name) for one in drawn]) for name in ("frames", "us")
         )
         return RunTable(
             np.concatenate([[0], np.cumsum(frames)]).astype(np.uint32),
             np.concatenate([[0], np.cumsum(us)]),
-            concatenate([shot.descriptors for shot in shots]),
+            concatenate([_made(drawn[n : n + _AT_ONCE]) for n in range(0, len(drawn), _AT_ONCE)]),
         )
 
-    def _shot(self, rng: np.random.Generator) -> Shot:
-        shot = self.shots[int(rng.integers(len(self.shots)))]
-        descriptors = shot.descriptors
+    def _draw(self, rng: np.random.Generator) -> _Drawn:
+        number = int(rng.integers(len(self.shots)))
+        shot, middle = self.shots[number], self._middles[number]
         if rng.random() < 0.5:
-            descriptors = mirrored(descriptors)
-        plain = descriptors.is_plain
-        if plain.all():
-            return shot._replace(descriptors=descriptors)
-        middle = _middle(shot._replace(descriptors=descriptors))
+            shot = shot._replace(descriptors=mirrored(shot.descriptors))
+            middle = middle[_MIRROR_ALL]
+        if shot.descriptors.is_plain.all():
+            return _Drawn(shot, np.zeros_like(middle))
         noise = self._root @ rng.standard_normal(self._root.shape[1]).astype(np.float32)
         stay = np.sqrt(1 - self.width**2)
-        move = (self._mean - middle) * (1 - stay) + self.width * noise
-        moved = moved_by(descriptors, move)
-        codes = np.where(plain[:, None], descriptors.codes, moved.codes)
-        return shot._replace(descriptors=moved._replace(codes=codes))
+        return _Drawn(shot, (self._mean - middle) * (1 - stay) + self.width * noise)
+
+
+def _made(drawn: Sequence[_Drawn]) -> Descriptors:
+    """What the shots show once they are moved; plain frames stay as they are."""
+    descriptors = concatenate([one.shot.descriptors for one in drawn])
+    counts = [len(one.shot.us) for one in drawn]
+    moved = moved_by(descriptors, np.repeat([one.move for one in drawn], counts, axis=0))
+    plain = descriptors.is_plain[:, None]
+    return moved._replace(codes=np.where(plain, descriptors.codes, moved.codes))
 
 
 def shots_of(film: RunTable) -> list[Shot]:
@@ -116,14 +135,13 @@ def _middle(shot: Shot) -> Floats:
 
 def mirrored(descriptors: Descriptors) -> Descriptors:
     """Descriptors of the pictures seen in a mirror."""
-    order = np.concatenate([_MIRROR + CELLS * part for part in range(3)])
-    return descriptors._replace(codes=descriptors.codes[:, order])
+    return descriptors._replace(codes=descriptors.codes[:, _MIRROR_ALL])
 
 
 def moved_by(descriptors: Descriptors, move: Floats) -> Descriptors:
-    """Descriptors of pictures whose values, in deviations, are changed by ``move`` (231,)."""
+    """Descriptors of n pictures whose values, in deviations, are changed by ``move``, (n, 231)."""
     levels = levels_of(descriptors)
-    parts = [part + move[CELLS * n : CELLS * (n + 1)] for n, part in enumerate(levels.values)]
+    parts = [part + move[:, CELLS * n : CELLS * (n + 1)] for n, part in enumerate(levels.values)]
     codes = codes_of(normal(Values(*parts)), levels.deviation)
     codes[descriptors.codes == MISSING] = MISSING
     return descriptors._replace(codes=codes)

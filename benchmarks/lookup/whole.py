@@ -89,6 +89,6 @@ def _row(
     size_bytes: int | None = None,
 ) -> Measured:
     size_bytes = records.store.totals().bytes if size_bytes is None else size_bytes
-    engine = Engine(name, lambda _: iter(()), build_s, size_bytes)
+    engine = Engine(name, lambda *_: iter(()), build_s, size_bytes)
     counts = {"recall": right, "reach": right, "right": right}
     return row_of(engine, records, each_ms, index_ms=[0.0], counts=counts), each_ms

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.stores import make_runs, make_video
 from vcdb.fingerprint.runs import no_runs
-from vcdb.store.base import Ranges, Store
+from vcdb.store.base import Likeness, Ranges, Store
 from vcdb.store.codec import BLOCK_RUNS, POSTING, postings_of
 from vcdb.store.lmdb_store import LmdbStore
 from vcdb.store.memory import MemoryStore
@@ -115,7 +115,36 @@ def test_scan_of_absent_keys_finds_nothing(store: Store) -> None:
 def test_scan_of_no_ranges_finds_nothing(store: Store) -> None:
     store.add(make_video(1, 20))
     found = store.scan(ranges_of(np.empty(0, np.uint32)), 10)
-    assert len(found.postings) == len(found.probe) == found.passed_over == 0
+    assert len(found.postings) == len(found.probe) == found.passed_over == found.within == 0
+
+
+@pytest.mark.parametrize("low", [(0, 255), (16, 175), (17, 203)])
+def test_scan_keeps_to_what_is_alike(store: Store, low: tuple[int, int]) -> None:
+    """Each range has a sketch of its own; what is not like it counts, but is not returned."""
+    for seed in range(3):
+        store.add(make_video(seed, 150))
+    everything = np.concatenate(list(store.all_postings()))
+    asked = ranges_of(everything["key"], *low)
+    rng = np.random.default_rng(1)
+    whole = store.scan(asked)
+    sketches = np.zeros(len(asked.keys), np.uint64)
+    sketches[whole.probe] = whole.postings["sketch"] ^ np.uint64(0b1011)
+    masks = np.array([0, 0b0011, 0b1111, (1 << 64) - 1], np.uint64)
+    certain = rng.choice(masks, len(sketches))
+    likeness = Likeness(sketches, certain, rng.integers(0, 4, len(sketches), np.uint8))
+    found = store.scan(asked, likeness=likeness)
+    kept = [
+        (int(sketch ^ sketches[n]) & int(certain[n])).bit_count() <= likeness.most_bits[n]
+        for sketch, n in zip(whole.postings["sketch"], whole.probe, strict=True)
+    ]
+    assert 0 < sum(kept) < len(kept) == whole.within == found.within
+    np.testing.assert_array_equal(found.postings, whole.postings[kept])
+    np.testing.assert_array_equal(found.probe, whole.probe[kept])
+    for_all = Likeness(sketches[:1], masks[-1:], np.array([30], np.uint8))
+    kept = [(int(s) ^ int(sketches[0])).bit_count() <= 30 for s in whole.postings["sketch"]]
+    assert 0 < sum(kept) < len(kept)
+    found = store.scan(asked, likeness=for_all)
+    np.testing.assert_array_equal(found.postings, whole.postings[kept])
 
 
 def test_plain_runs_have_no_postings(store: Store) -> None:

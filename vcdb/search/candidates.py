@@ -26,11 +26,11 @@ from vcdb.fingerprint.sketch import Sketched, sketched
 from vcdb.search.difference import Differences, differences, robust_differences
 from vcdb.search.evidence import features_of, is_supposed, probabilities
 from vcdb.search.glance import LEAST_DETAIL, beyond_doubt
-from vcdb.search.nearest import Asked, Near, nearest
+from vcdb.search.nearest import Asked, Near, likeness_to, nearest
 from vcdb.search.scenes import SAME_SCENE, Block, Scene, Scenes, local_minima
 from vcdb.search.surface import blank_difference
 from vcdb.search.verdict import Scored
-from vcdb.store.base import Store
+from vcdb.store.base import Likeness, Store
 from vcdb.store.codec import BLOCK_RUNS
 
 #: Records whose sketches differ by no more than this share than the nearest's are looked at first,
@@ -103,6 +103,11 @@ class Candidates:
             columns = zip(self._sketched, fresh, strict=True)
             self._sketched = Sketched(*(np.concatenate(column) for column in columns))
         return range(first, len(self._variants))
+
+    def likeness(self, hypotheses: NDArray[np.intp]) -> Likeness:
+        """What postings must be like to be looked at for hypotheses of these numbers, (n,)."""
+        assert self._sketched is not None
+        return likeness_to(self._sketched, hypotheses)
 
     @property
     def is_sure(self) -> bool:

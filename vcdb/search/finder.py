@@ -54,7 +54,7 @@ _NEXT_RUNGS = 4
 ALL_RUNGS = 9
 FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
-MOST_RECORDS = 20_000
+MOST_RECORDS = 100_000
 #: A difference that the rounding of stored codes alone may make: no geometry would explain it.
 _ROUNDING = 0.04
 #: What can be supposed of a grid whose picture is not there.
@@ -354,11 +354,14 @@ class _Search:
             return
         every = [ranges_of(self._widenings[number], *rungs) for number, rungs in rungs_of.items()]
         ranges, owner = together(every)
-        found = self._store.scan(ranges, MOST_RECORDS)
+        hypotheses = np.array(list(rungs_of))
+        # Whoever traces the search wants to see the others as well.
+        likeness = None if self._tracer else self._found.likeness(hypotheses).take(owner)
+        found = self._store.scan(ranges, MOST_RECORDS, likeness)
         self.passed_over += found.passed_over
         self.probes += len(ranges.keys)
-        self.candidates += len(found.postings)
-        numbers = np.array(list(rungs_of))[owner[found.probe]]
+        self.candidates += found.within
+        numbers = hypotheses[owner[found.probe]]
         self._found.look(numbers, found.postings)
         if not self._tracer:
             return

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.sketch import Sketched
+from vcdb.store.base import Likeness
 from vcdb.store.codec import BLOCK_RUNS, unpack_place
 
 #: A record is near when at most this share of its sketch's certain bits differ.
@@ -63,6 +64,13 @@ def nearest(
     near = near[chosen]
     _, video_id, run = unpack_place(place[chosen])
     return Near(hypotheses[near], video_id, run, share[near], np.array(blocks, np.intp))
+
+
+def likeness_to(sketched: Sketched, hypotheses: NDArray[np.intp]) -> Likeness:
+    """What postings must be like to be near to hypotheses of these numbers, (n,)."""
+    certain = sketched.certain[hypotheses]
+    most_bits = SKETCH_SHARE * np.bitwise_count(certain)
+    return Likeness(sketched.sketches[hypotheses], certain, most_bits.astype(np.uint8))
 
 
 def shares_turned(

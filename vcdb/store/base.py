@@ -27,15 +27,35 @@ class Ranges(NamedTuple):
     low_max: NDArray[np.uint8]
 
 
+class Likeness(NamedTuple):
+    """What postings within n ranges must be like to be of use: one for all, or each its own.
+
+    Of the bits in the mask ``certain[i]`` at most ``most_bits[i]`` may differ from
+    ``sketches[i]``. ``sketches``, ``certain``: uint64 (n,) or (1,); ``most_bits``: uint8, likewise.
+    """
+
+    sketches: NDArray[np.uint64]
+    certain: NDArray[np.uint64]
+    most_bits: NDArray[np.uint8]
+
+    def take(self, rows: NDArray[np.intp]) -> Likeness:
+        """Those of the rows; the one, where it is for all."""
+        if len(self.sketches) == 1:
+            return self
+        return Likeness(*(part[rows] for part in tuple[NDArray[Any], ...](self)))
+
+
 class Scanned(NamedTuple):
     """Postings (dtype ``codec.POSTING``) within ranges, and how many were not looked at.
 
-    ``probe``: intp (n,), the number of the range that each posting is in.
+    ``probe``: intp (n,), the number of the range that each posting is in. ``within``: how many of
+    those looked at are within the ranges, whether they are alike or not.
     """
 
     postings: NDArray[np.void]
     passed_over: int
     probe: NDArray[np.intp]
+    within: int
 
 
 class Totals(NamedTuple):
@@ -96,11 +116,14 @@ class Store(Protocol):
     def with_content(self, content_id: str) -> Video | None:
         """A video of this content, wherever it lies."""
 
-    def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
-        """What lies within the ranges, range by range, then by place.
+    def scan(
+        self, ranges: Ranges, most: int | None = None, likeness: Likeness | None = None
+    ) -> Scanned:
+        """What lies within the ranges, and is like what is given, range by range, then by place.
 
         Where more than ``most`` lie under the keys, only so many of them are looked at, so that no
-        query is much slower than others: rare keys whole, of common ones equal parts.
+        query is much slower than others: rare keys whole, of common ones equal parts. Records of
+        removed videos may count in ``within`` until the store is compacted.
         """
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
@@ -157,6 +180,15 @@ def within(
     low = (postings["place"] >> 56).astype(np.uint8)
     kept: NDArray[np.bool_] = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
     return kept
+
+
+def alike(
+    sketches: NDArray[np.uint64], probe: NDArray[np.intp], likeness: Likeness
+) -> NDArray[np.bool_]:
+    """Which of the sketches (n,) of postings in the ranges ``probe`` (n,) are like those given."""
+    asked, certain, most_bits = likeness.take(probe)
+    near: NDArray[np.bool_] = np.bitwise_count((sketches ^ asked) & certain) <= most_bits
+    return near
 
 
 def shares(counts: NDArray[Any], most: int) -> NDArray[np.intp]:

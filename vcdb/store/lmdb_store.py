@@ -17,7 +17,7 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, Descriptors
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
 from vcdb.store import segments
-from vcdb.store.base import NewVideo, Ranges, Scanned, Totals
+from vcdb.store.base import Likeness, NewVideo, Ranges, Scanned, Totals
 from vcdb.store.codec import (
     FORMAT_VERSION,
     MAX_RUNS,
@@ -224,11 +224,13 @@ class LmdbStore:
         data = txn.get(_id_key(video_id), db=self._videos)
         return None if data is None else decode_video(video_id, data)
 
-    def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
+    def scan(
+        self, ranges: Ranges, most: int | None = None, likeness: Likeness | None = None
+    ) -> Scanned:
         """See Store."""
         with self._env.reading() as txn:
             every, gone = self._posting_shelf.searched(txn)
-            return segments.scanned_without(segments.scan(every, ranges, most), gone)
+            return segments.scanned_without(segments.scan(every, ranges, most, likeness), gone)
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.descriptor import Descriptors, concatenate
 from vcdb.fingerprint.runs import RunTable, no_runs
 from vcdb.models import Finding, Video
-from vcdb.store.base import NewVideo, Ranges, Scanned, Totals, shares, within
+from vcdb.store.base import Likeness, NewVideo, Ranges, Scanned, Totals, alike, shares, within
 from vcdb.store.check import check_entry
 from vcdb.store.codec import POSTING, in_order, postings_of, unpack_place
 
@@ -87,7 +87,9 @@ class MemoryStore:
         """See Store."""
         return next((video for video in self.videos() if video.content_id == content_id), None)
 
-    def scan(self, ranges: Ranges, most: int | None = None) -> Scanned:
+    def scan(
+        self, ranges: Ranges, most: int | None = None, likeness: Likeness | None = None
+    ) -> Scanned:
         """See Store."""
         keys = self._postings["key"]
         first = np.searchsorted(keys, ranges.keys, "left")
@@ -99,7 +101,10 @@ class MemoryStore:
         postings = np.concatenate([np.empty(0, POSTING), *parts])
         probe = np.repeat(np.arange(len(counts)), counts)
         kept = within(postings, probe, ranges)
-        return Scanned(postings[kept], passed_over, probe[kept])
+        count = int(kept.sum())
+        if likeness is not None:
+            kept &= alike(postings["sketch"], probe, likeness)
+        return Scanned(postings[kept], passed_over, probe[kept], count)
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""

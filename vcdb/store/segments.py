@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError
 from vcdb.fingerprint.cells import LOW_BITS
-from vcdb.store.base import Ranges, Scanned, shares
+from vcdb.store.base import Likeness, Ranges, Scanned, alike, shares
 from vcdb.store.codec import (
     POSTING,
     RUN_BITS,
@@ -227,20 +227,36 @@ def _distinct(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.int
     return both[is_new]
 
 
-def scan(segments: Sequence[Segment], ranges: Ranges, most: int | None = None) -> Scanned:
+def scan(
+    segments: Sequence[Segment],
+    ranges: Ranges,
+    most: int | None = None,
+    likeness: Likeness | None = None,
+) -> Scanned:
     """Postings within the ranges, in order; see Store.scan."""
     found = [hits for one in segments if one.count and (hits := _hits(one, ranges))]
     if not found:
-        return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp))
+        return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp), 0)
     passed_over = 0
     if most is not None:
         found, passed_over = _at_most(found, most)
-    parts = [_within(hits, ranges) for hits in found]
-    if len(parts) == 1:
-        return Scanned(parts[0][0], passed_over, parts[0][1])
-    postings, probe = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((postings["place"], probe))
-    return Scanned(postings[order], passed_over, probe[order])
+    keys, values, probe = _rows(found)
+    kept, within = np.ones(len(probe), np.bool_), len(probe)
+    if _cuts_keys(ranges):
+        low = _low(keys, values)
+        kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
+        within = int(np.count_nonzero(kept))
+    # Of a common key's postings nearly all end here, before anything is made of them.
+    if likeness is not None:
+        kept &= alike(values["sketch"], probe, likeness)
+    if not kept.all():
+        rows = np.flatnonzero(kept)
+        keys, values, probe = keys[rows], values[rows], probe[rows]
+    postings = _postings(keys, values, _low(keys, values))
+    if len(found) > 1:
+        order = np.lexsort((postings["place"], probe))
+        postings, probe = postings[order], probe[order]
+    return Scanned(postings, passed_over, probe, within)
 
 
 def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
@@ -256,16 +272,24 @@ def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
     return limited, passed_over
 
 
-def _within(hits: _Hits, ranges: Ranges) -> tuple[NDArray[np.void], NDArray[np.intp]]:
-    """The hits' postings whose low bits are in range, and the numbers of their ranges."""
-    spans = list(zip(hits.first.tolist(), hits.last.tolist(), strict=True))
-    keys, values = hits.segment.rows(spans)
-    probe = np.repeat(hits.probe, hits.last - hits.first)
-    low = _low(keys, values)
-    kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
-    if not kept.all():
-        keys, values, low, probe = keys[kept], values[kept], low[kept], probe[kept]
-    return _postings(keys, values, low), probe
+def _rows(found: list[_Hits]) -> tuple[NDArray[np.uint32], NDArray[np.void], NDArray[np.intp]]:
+    """Keys and values (dtype ``VALUE``) of all hits, and the numbers of their ranges."""
+    parts = [
+        hits.segment.rows(list(zip(hits.first.tolist(), hits.last.tolist(), strict=True)))
+        for hits in found
+    ]
+    probes = [np.repeat(hits.probe, hits.last - hits.first) for hits in found]
+    if len(parts) == 1:
+        return *parts[0], probes[0]
+    keys, values = zip(*parts, strict=True)
+    raw = np.concatenate([one.view(RAW) for one in values])
+    return np.concatenate(keys), raw.view(VALUE), np.concatenate(probes)
+
+
+def _cuts_keys(ranges: Ranges) -> bool:
+    """Whether any range begins or ends among the low bits that keys of segments leave out."""
+    left_out = np.uint8((1 << _LOW_IN_VALUE) - 1)
+    return bool(((ranges.low_min | ~ranges.low_max) & left_out).any())
 
 
 def without(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.void]:
@@ -281,7 +305,7 @@ def scanned_without(found: Scanned, gone: NDArray[np.uint32]) -> Scanned:
     if not len(gone) or not len(found.postings):
         return found
     kept = _here(found.postings, gone)
-    return Scanned(found.postings[kept], found.passed_over, found.probe[kept])
+    return found._replace(postings=found.postings[kept], probe=found.probe[kept])
 
 
 def _here(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.bool_]:
