@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,3 +54,15 @@ def test_what_changes_slowly_is_a_short_one(database: Database, number: int) -> 
     start_s, end_s = asked(database, number)
     assert end_s - start_s <= 2
     assert start_s - 0.1 <= number / RATE <= end_s + 0.1
+
+
+def test_a_stretch_begins_where_a_frame_does(tmp_path: Path) -> None:
+    """Of a film of one frame a second no stretch reaches back into a frame by less than that."""
+    path = tmp_path / "still-by-still.mp4"
+    pictures = list(film())[STILL:]
+    write_video(path, pictures[::10], rate=1, quality=10)
+    with Database(tmp_path / "base", create=True) as database:
+        database.add(path)
+        starts_s = [database.find(picture).matches[0].start_s for picture in pictures[::10]]
+    assert len(set(starts_s)) > 3
+    assert all(start_s == round(start_s) for start_s in starts_s)

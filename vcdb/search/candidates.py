@@ -305,4 +305,8 @@ def _start_us(runs: RunTable, distance: Floats, row: int, start: int) -> int:
     begin = int(runs.edges_us[start])
     if start == 0 or distance[start - 1] > distance[row] + SAME_SCENE:
         return begin
-    return max(int(runs.edges_us[start - 1]), begin - _REACH_BACK_US)
+    before_us = begin - int(runs.edges_us[start - 1])
+    frame_us = before_us // int(runs.frame_edges[start] - runs.frame_edges[start - 1])
+    # Whole frames: in less than the time of one there is none to be found.
+    reach_us = _REACH_BACK_US // frame_us * frame_us if frame_us else 0
+    return begin - min(before_us, reach_us)
