@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vcdb.content import content_id
+from vcdb.content import content_id, is_gone
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
 from vcdb.models import AddResult, Video
 from vcdb.sampled import is_finer, recorded
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from vcdb.media.sampling import Sampling
 
 
-def known(store: Store, file: Path, sample: Sampling | None) -> Video | None:
+def known(store: Store, file: Path, sample: Sampling | None, *, dry_run: bool) -> Video | None:
     """See ``Database.known``."""
-    video = _with_same_content(store, file)
+    video = _with_same_content(store, file, dry_run=dry_run)
     if video is None or is_finer(sample, video.sample):
         return None
     if video.missing_since is not None and video.path == str(file):
         video = replace(video, missing_since=None)
-        store.update([video])
+        if not dry_run:
+            store.update([video])
     return video
 
 
-def _with_same_content(store: Store, file: Path) -> Video | None:
+def _with_same_content(store: Store, file: Path, *, dry_run: bool) -> Video | None:
     status = file.stat()
     same_path = store.with_path(str(file))
-    unchanged = (status.st_size, status.st_mtime_ns)
-    if same_path and unchanged == (same_path.size_bytes, same_path.modified_ns):
+    if same_path and (status.st_size, status.st_mtime_ns) == _stamp(same_path):
         return same_path
     if not file.is_file():
         return None
@@ -44,11 +44,33 @@ def _with_same_content(store: Store, file: Path) -> Video | None:
     if same_content.status == "partial" and same_content.modified_ns != status.st_mtime_ns:
         # Perhaps a download with holes that has filled up since.
         return None
-    moved = not Path(same_content.path).exists() and same_path is None
-    if moved or same_content.path == str(file):
-        same_content = replace(same_content, path=str(file), modified_ns=status.st_mtime_ns)
-        store.update([same_content])
-    return same_content
+    if same_content.path != str(file) and _is_at_home(same_content):
+        return same_content
+    entry = replace(same_content, path=str(file), modified_ns=status.st_mtime_ns)
+    changed = [entry]
+    if same_path and same_path.video_id != entry.video_id:
+        # Names were exchanged or passed on: the other entry's own file may come up yet.
+        changed.append(replace(same_path, path=same_content.path))
+    if not dry_run:
+        store.update(changed)
+    return entry
+
+
+def _stamp(video: Video) -> tuple[int, int]:
+    """Size and modification time, by which a file is the same as before."""
+    return video.size_bytes, video.modified_ns
+
+
+def _is_at_home(video: Video) -> bool:
+    """Whether the file at a video's path still is the video's, as far as can be told."""
+    home = Path(video.path)
+    try:
+        status = home.stat()
+        if (status.st_size, status.st_mtime_ns) == _stamp(video):
+            return True
+        return home.is_file() and content_id(home) == video.content_id
+    except OSError:
+        return not is_gone(home)
 
 
 def store_indexed(
@@ -65,8 +87,8 @@ def store_indexed(
     status, content = file.stat(), content_id(file)
     same_path = store.with_path(str(file))
     same_content = store.with_content(content)
-    if same_content and same_content.path != str(file) and _serves(same_content, indexed.sample):
-        # Stored since this work began: another copy in the same call, or another process.
+    if same_content and _serves(same_content, indexed.sample):
+        # Stored since this work began: another copy in the same call, or by another process.
         return added_result(same_content, "already", started, path=file)
     old = {video.video_id: video for video in (same_content, same_path) if video is not None}
     previous = next(reversed(old.values()), None)
@@ -86,7 +108,7 @@ def store_indexed(
 def _serves(video: Video, sample: Sampling) -> bool:
     """Whether there is no use in indexing another copy of this video's file."""
     whole = video.status == "complete" and not is_finer(sample, video.sample)
-    return whole and Path(video.path).exists()
+    return whole and _is_at_home(video)
 
 
 def _entry(file: Path, indexed: IndexedVideo, **fields: Any) -> Video:

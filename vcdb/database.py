@@ -109,14 +109,16 @@ class Database:
                 file, f"{file}: cannot be read ({error.strerror})", started
             )
 
-    def known(self, file: Path, sample: Sampling | None = None) -> Video | None:
+    def known(
+        self, file: Path, sample: Sampling | None = None, *, dry_run: bool = False
+    ) -> Video | None:
         """The entry of a file whose content is in the base already, None when it must be indexed.
 
-        A file that was moved takes its entry along, one that was missing is there again. With
-        ``sample``, a file that is in with fewer frames must be indexed. Raises OSError when it
-        cannot be read.
+        A file that was moved takes its entry along, one that was missing is there again; with
+        ``dry_run`` that is only told, not stored. With ``sample``, a file that is in with fewer
+        frames must be indexed. Raises OSError when it cannot be read.
         """
-        return admission.known(self._store, file, sample)
+        return admission.known(self._store, file, sample, dry_run=dry_run)
 
     def store_indexed(
         self,

@@ -7,13 +7,15 @@ whatever stops the work, finished files are in and the others are taken up by th
 from __future__ import annotations
 
 import os
+import stat
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
 from vcdb.admission import added_result, failed_result
+from vcdb.content import is_gone
 from vcdb.database import Database
 from vcdb.indexing import IndexedVideo, ProgressCallback
 from vcdb.media.sampling import Sampling
@@ -61,24 +63,45 @@ def find_files(paths: Sequence[str | Path], exclude: Sequence[str] = ()) -> list
     found: dict[Path, FoundFile] = {}
     for name in paths:
         path = Path(name).absolute()
-        if path.is_dir():
-            files = find_videos(path, exclude)
-            for file in files:
-                found.setdefault(file, FoundFile(file))
-            if not files:
-                problem = f"{path}: there are no videos in this folder"
-                found.setdefault(path, FoundFile(path, problem))
-        elif not path.exists():
-            problem = f"{path}: there is no such file or folder; check the path"
-            found.setdefault(path, FoundFile(path, problem))
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            found.setdefault(path, FoundFile(path, _not_there(path, error)))
+            continue
+        if is_folder:
+            for file in _files_in(path, exclude):
+                found.setdefault(file.path, file)
         elif not _excluded(path, exclude):
             found.setdefault(path, FoundFile(path))
     return list(found.values())
 
 
-def find_videos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
-    """Files below a folder that are videos by their ending, sorted."""
-    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+def _not_there(path: Path, error: OSError) -> str:
+    if is_gone(path):
+        return f"{path}: there is no such file or folder; check the path"
+    return _unreadable(path, error)
+
+
+def _files_in(folder: Path, exclude: Sequence[str]) -> list[FoundFile]:
+    """The videos below a folder, and which folders there cannot be looked into."""
+    errors: list[OSError] = []
+    files = [FoundFile(file) for file in find_videos(folder, exclude, onerror=errors.append)]
+    for error in errors:
+        closed = Path(error.filename)
+        if not _excluded(closed, exclude):
+            files.append(FoundFile(closed, _unreadable(closed, error)))
+    return files or [FoundFile(folder, f"{folder}: there are no videos in this folder")]
+
+
+def find_videos(
+    folder: Path, exclude: Sequence[str] = (), onerror: Callable[[OSError], None] | None = None
+) -> list[Path]:
+    """Files below a folder that are videos by their ending, sorted.
+
+    ``onerror`` is told of folders that cannot be looked into; they are passed over.
+    """
+    walk = os.walk(folder, onerror=onerror)
+    files = (Path(parent, name) for parent, _, names in walk for name in names)
     return sorted(file for file in files if is_video(file, exclude))
 
 
@@ -103,26 +126,37 @@ def add_files(
     """
     waiting: list[Path] = []
     for file in files:
-        started = time.perf_counter()
-        known = None
-        if file.problem is None:
-            try:
-                known = database.known(file.path, options.sample)
-            except OSError as error:
-                problem = f"{file.path}: cannot be read ({error.strerror})"
-                yield failed_result(file.path, problem, started)
-                continue
-        if file.problem is not None:
-            yield failed_result(file.path, file.problem, started)
-        elif known is not None:
-            yield added_result(known, "already", started, path=file.path)
-        else:
+        settled = settle(database, file, options.sample)
+        if settled is None:
             waiting.append(file.path)
+        else:
+            yield settled
     if waiting:
         jobs = options.jobs or _cores()
         with Workers(jobs, progress, sample=options.sample or "all") as workers:
             for path, started, outcome in workers.run(waiting):
                 yield _stored(database, path, started, outcome, options)
+
+
+def settle(
+    database: Database | None, file: FoundFile, sample: Sampling | None, *, dry_run: bool = False
+) -> AddResult | None:
+    """What there is to say of a file without indexing it; None where it must be indexed.
+
+    ``database`` None: there is no base yet. With ``dry_run`` nothing is stored. Raises StoreError.
+    """
+    started = time.perf_counter()
+    if file.problem is not None:
+        return failed_result(file.path, file.problem, started)
+    try:
+        known = database.known(file.path, sample, dry_run=dry_run) if database else None
+    except OSError as error:
+        return failed_result(file.path, _unreadable(file.path, error), started)
+    return None if known is None else added_result(known, "already", started, path=file.path)
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be read ({error.strerror})"
 
 
 def _cores() -> int:

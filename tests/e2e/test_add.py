@@ -66,6 +66,26 @@ def test_exclude_and_dry_run(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:
     assert len(vcdb("list", "--json").records) == 1
 
 
+def test_where_there_is_nothing_to_add_no_base_is_made(vcdb: Vcdb, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = vcdb("add", tmp_path / "missing.mp4", tmp_path / "empty", "--json")
+    assert (done.code, [record["status"] for record in done.records]) == (3, ["failed"] * 2)
+    assert not (tmp_path / "base").exists()
+
+
+def test_dry_run_tells_what_cannot_be_read(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:
+    assert vcdb("add", films).code == 0
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    gone = tmp_path / "gone.mp4"
+    gone.symlink_to(tmp_path / "nowhere")
+    done = vcdb("add", tmp_path, "--dry-run", "--exclude", "*/films/*")
+    assert done.code == 3
+    assert [line.split(" (")[0] for line in done.out.splitlines()] == [
+        f"failed   {path}: cannot be read" for path in (gone, loop)
+    ]
+
+
 def test_a_copy_under_another_name_is_recognised(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:
     assert vcdb("add", films / "market.mp4").code == 0
     shutil.copy(films / "market.mp4", tmp_path / "copy.mp4")

@@ -226,6 +226,48 @@ def test_moved_file_takes_its_entry_along(db: Database, film: Path) -> None:
     assert db.video(first.video_id or 0).title == "Kept"
 
 
+def test_files_that_exchange_their_names_take_their_entries_along(
+    db: Database, film: Path, films: Path
+) -> None:
+    other = Path(shutil.copy(films / "b.mp4", film.with_name("other.mp4")))
+    first, second = db.add(film), db.add(other)
+    film.rename(film.with_name("between"))
+    other.rename(film)
+    film.with_name("between").rename(other)
+    assert [db.add(path).video_id for path in (film, other)] == [second.video_id, first.video_id]
+    assert [video.path for video in db.videos()] == [str(other), str(film)]
+    assert db.check() == []
+
+
+def test_a_copy_keeps_the_entry_when_the_first_file_changes(
+    db: Database, film: Path, films: Path
+) -> None:
+    first = db.add(film)
+    copy = Path(shutil.copy(film, film.with_name("copy.mp4")))
+    shutil.copy(films / "b.mp4", film)
+    assert [db.add(path).status for path in (copy, film)] == ["already", "added"]
+    assert db.video(first.video_id or 0).path == str(copy)
+    assert db.find(frame_of(0, 30)).verdict == "found"
+
+
+def test_what_another_process_stored_meanwhile_is_not_replaced(db: Database, film: Path) -> None:
+    from vcdb.indexing import index_video
+
+    indexed = index_video(film)
+    first = db.add(film)
+    again = db.store_indexed(film, indexed, started=0.0)
+    assert (again.status, again.video_id) == ("already", first.video_id)
+
+
+def test_a_dry_run_stores_nothing_of_a_moved_file(db: Database, film: Path) -> None:
+    first = db.add(film)
+    moved = film.rename(film.with_name("moved.mp4"))
+    told = db.known(moved, dry_run=True)
+    assert told is not None
+    assert told.path == str(moved)
+    assert db.video(first.video_id or 0).path == str(film)
+
+
 def test_changed_content_replaces_the_entry(db: Database, film: Path, films: Path) -> None:
     first = db.add(film, title="Kept", tags={"year": "1999"})
     shutil.copy(films / "b.mp4", film)

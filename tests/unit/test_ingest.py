@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +68,25 @@ def test_missing_path_and_empty_folder_are_problems(folder: Path, tmp_path: Path
     missing, empty = find_files([folder / "none.mp4", tmp_path])
     assert "no such file" in (missing.problem or "")
     assert "no videos" in (empty.problem or "")
+
+
+def test_what_cannot_be_looked_into_is_told_beside_the_rest(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    closed, scandir = folder / "deep", os.scandir
+
+    def refused(path: str) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    problems = {file.path: file.problem for file in find_files([loop, folder, closed])}
+    assert (problems[loop] or "").startswith(f"{loop}: cannot be read (")
+    assert problems[closed] == f"{closed}: cannot be read (Permission denied)"
+    assert problems[folder / "a.mp4"] is None
 
 
 def test_good_files_are_added_and_bad_ones_told(db: Database, folder: Path) -> None:

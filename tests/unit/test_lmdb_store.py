@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import msgpack
@@ -18,6 +21,7 @@ from vcdb.errors import (
     BaseNotFoundError,
     CorruptStoreError,
     FormatVersionError,
+    StoreError,
     StoreFullError,
     StoreLockedError,
 )
@@ -319,6 +323,25 @@ def test_full_disk_costs_nothing_that_is_stored(folder: Path, _small_files: None
         assert list(store.check()) == []
     with LmdbStore(folder) as store:
         assert list(store.videos()) == before
+
+
+def test_a_base_that_cannot_be_written_can_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lmdb_open = lmdb.open
+
+    def refusing(path: str, **options: Any) -> Any:
+        if not options.get("readonly"):
+            raise lmdb.Error(f"{path}: {os.strerror(errno.EACCES)}")
+        return lmdb_open(path, **options)
+
+    monkeypatch.setattr(lmdb, "open", refusing)
+    with LmdbStore(folder) as store:
+        (video,) = store.videos()
+        with pytest.raises(StoreError, match="Permission denied; change its access rights"):
+            store.remove([video.video_id])
+        assert list(store.videos()) == [video]
+        assert list(store.check()) == []
 
 
 MOUNTS = """\

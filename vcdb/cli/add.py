@@ -34,7 +34,10 @@ app = new_app()
 def add(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Video files, and folders to search for them."),
+        # Files that cannot be read are told one by one, beside the others' results.
+        typer.Argument(
+            metavar="PATH...", help="Video files, and folders to search for them.", readable=False
+        ),
     ],
     title: Annotated[
         str | None,
@@ -62,7 +65,7 @@ def add(
         typer.Option(
             "--exclude",
             metavar="GLOB",
-            help="Pass over matching files and folders; may be repeated.",
+            help="Pass over files whose name or whole path matches; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -190,7 +193,9 @@ def add(
     if watch or prune:
         # A folder without a video is nothing wrong here.
         files = [file for file in files if file.path not in _absolute(paths)]
-    if dry_run:
+    nothing_there = all(file.problem for file in files) and not (watch or prune)
+    if dry_run or nothing_there:
+        # Neither makes a base.
         return _say_what_would_be(files, db, options, paths if prune else [], json=json)
     with Database(db, create=True) as base:
         if watch:
@@ -237,8 +242,8 @@ def _say_what_would_be(
 ) -> int:
     """Name each file and what `add` would do with it; a base is not made."""
     from vcdb import render
-    from vcdb.admission import added_result, failed_result
     from vcdb.database import Database
+    from vcdb.ingest import settle
 
     code = DONE
     with ExitStack() as stack:
@@ -247,17 +252,9 @@ def _say_what_would_be(
         except BaseNotFoundError:
             base = None
         for file in files:
-            started = time.perf_counter()
-            known = None
-            if base and not file.problem:
-                known = base.known(file.path, options.sample)
-            if file.problem is not None:
-                result = failed_result(file.path, file.problem, started)
+            result = settle(base, file, options.sample, dry_run=True) or _unindexed(file.path)
+            if result.status == "failed":
                 code = INPUT_FAILED
-            elif known is not None:
-                result = added_result(known, "already", started, path=file.path)
-            else:
-                result = _unindexed(file.path)
             emit(render.to_json(result) if json else render.add_text(result, dry_run=True))
         if base and pruned:
             _prune(base, pruned, json=json, dry_run=True)

@@ -101,7 +101,7 @@ def rename(
 @command(app, "remove")
 def remove(
     video_ids: Annotated[
-        list[int], typer.Argument(metavar="ID", help="Numbers of videos, as in `list`.")
+        list[int], typer.Argument(metavar="ID...", help="Numbers of videos, as in `list`.")
     ],
     db: BaseOption = None,
     json: JsonOption = False,

@@ -39,7 +39,7 @@ SEQUENCE_NAME = "sequence"
 def locate(
     queries: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY", help="Image files; with --sequence also one clip."),
+        typer.Argument(metavar="QUERY...", help="Image files; with --sequence also one clip."),
     ] = None,
     sequence: Annotated[
         bool,

@@ -35,7 +35,7 @@ def find(
     queries: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="QUERY",
+            metavar="QUERY...",
             help="Image files, or public web addresses of images; `-` reads one from stdin.",
         ),
     ] = None,

@@ -24,7 +24,7 @@ app = new_app()
 
 @command(app, "hash")
 def hash_images(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
     picture: Annotated[
         Path | None,
         typer.Option(

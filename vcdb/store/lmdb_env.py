@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from vcdb.store.base_files import (
     refuse_bad_folder,
     remove_files,
 )
-from vcdb.store.lmdb_errors import error_number, translated
+from vcdb.store.lmdb_errors import REFUSED, error_number, translated
 
 T = TypeVar("T")
 
@@ -351,7 +350,7 @@ def _open(file: Path, databases: int, map_bytes: int, *, create: bool, write: bo
         if write:
             return lmdb.open(str(file), create=create, **options)
     except lmdb.Error as error:
-        if create or error_number(error) not in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        if create or error_number(error) not in REFUSED:
             raise
     # Somebody else's base, or a read-only disk: it can be searched all the same. Without a lock
     # file a reader is safe only where nobody writes, which is so on a disk that nobody can write.

@@ -21,6 +21,8 @@ from vcdb.store.base_files import current_file
 
 #: LMDB reports a write that came out short, as on a disk that fills up, as EIO.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+#: No permission, or a disk that is mounted for reading only.
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def error_number(error: lmdb.Error) -> int | None:
@@ -51,9 +53,15 @@ def translated(folder: Path) -> Iterator[None]:
     except lmdb.LockError as error:
         raise StoreLockedError(f"{folder} is locked by another process ({error})") from error
     except lmdb.Error as error:
-        if error_number(error) in _FULL:
+        number = error_number(error)
+        if number in _FULL:
             raise StoreFullError(
                 f"the disk of {folder} is full or failing ({error}); nothing was changed, free "
                 "some space and repeat"
+            ) from error
+        if number in REFUSED:
+            raise StoreError(
+                f"{folder} cannot be used: {os.strerror(number)}; change its access rights, or "
+                "name another base with --db"
             ) from error
         raise StoreError(f"{folder} cannot be used: {error}") from error
