@@ -34,7 +34,7 @@ _QUERIES, _WARMING = 400, 60
 #: Engines that look at every record are asked less often, and not more often than in this time.
 _SLOW_QUERIES, _ENOUGH_S = 40, 20.0
 #: Pictures of films that are not in the base, and lookups in a base that is not in memory.
-_FOREIGN, _COLD = 60, 10
+_FOREIGN, _COLD = 400, 10
 _SPLITS = 16
 #: The number of a query's only hypothesis.
 _ONLY = np.zeros(1, np.intp)
@@ -89,7 +89,7 @@ def _measured(
         records = Records(store, postings, store.totals().frames)
         yield whole.answers(records, asked[_WARMING:], build_s)
         pictures = whole.foreign_pictures(generator, _FOREIGN, chosen.seed)
-        yield whole.refused(records, pictures, build_s)
+        yield from whole.foreign(records, pictures, build_s)
         most_for_graphs = None if chosen.ours_only else int(chosen.graphs)
         for engine in _engines(records, build_s, base.parent, most_for_graphs):
             yield _asked(engine, records, asked)

@@ -153,6 +153,26 @@ def test_ranges_of_one_key_are_answered_each() -> None:
     assert set(found.probe) >= {0, 1, 3}
 
 
+def test_ranges_that_are_asked_several_times_are_read_once() -> None:
+    """And answered each, also where keys go on into further pieces."""
+    postings = np.zeros(4 * segments.PIECE, POSTING)
+    postings["key"] = np.repeat(
+        [10, 20, 30, 40], [3, 2 * segments.PIECE, 1, segments.PIECE * 2 - 4]
+    )
+    postings["place"] = np.arange(len(postings))
+    segment, _, values = counting(postings)
+    keys = np.array([10, 10, 15, 20, 20, 30, 30, 30], np.uint32)
+    low = np.zeros(len(keys), np.uint8)
+    found = segments.scan([segment], Ranges(keys, low, low + 255))
+    assert values == [0, 0, 1, 2, 2]
+    for probe, key in enumerate(keys):
+        wanted = postings[postings["key"] == key]
+        np.testing.assert_array_equal(found.postings[found.probe == probe], wanted)
+    bounded = segments.scan([segment], Ranges(keys, low, low + 255), most=32)
+    assert np.bincount(bounded.probe, minlength=8).tolist() == [3, 3, 0, 11, 12, 1, 1, 1]
+    np.testing.assert_array_equal(bounded.postings[bounded.probe == 4]["place"], np.arange(3, 15))
+
+
 def test_bounded_scan_keeps_rare_keys_whole() -> None:
     postings = np.zeros(1000, POSTING)
     postings["key"] = [1] * 3 + [2] * 500 + [3] * 497

@@ -74,7 +74,7 @@ class Segment:
         keys, values = self.rows([(first, last)])
         return _postings(keys, values, _low(keys, values))
 
-    def rows(self, spans: Sequence[tuple[int, int]]) -> tuple[NDArray[np.uint32], NDArray[np.void]]:
+    def rows(self, spans: Iterable[tuple[int, int]]) -> tuple[NDArray[np.uint32], NDArray[np.void]]:
         """Keys and values (dtype ``VALUE``) of the rows of some spans, one after the other."""
         within = list(_in_pieces(spans))
         if not within:
@@ -100,7 +100,7 @@ class Piece(NamedTuple):
     values: bytes
 
 
-def _in_pieces(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+def _in_pieces(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
     """Spans of rows as piece, first row in it, and one past the last: several where they go on."""
     for first, last in spans:
         piece, begin = divmod(first, PIECE)
@@ -274,16 +274,33 @@ def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
 
 def _rows(found: list[_Hits]) -> tuple[NDArray[np.uint32], NDArray[np.void], NDArray[np.intp]]:
     """Keys and values (dtype ``VALUE``) of all hits, and the numbers of their ranges."""
-    parts = [
-        hits.segment.rows(list(zip(hits.first.tolist(), hits.last.tolist(), strict=True)))
-        for hits in found
-    ]
-    probes = [np.repeat(hits.probe, hits.last - hits.first) for hits in found]
+    parts = [_rows_of(hits) for hits in found]
     if len(parts) == 1:
-        return *parts[0], probes[0]
-    keys, values = zip(*parts, strict=True)
+        return parts[0]
+    keys, values, probe = zip(*parts, strict=True)
     raw = np.concatenate([one.view(RAW) for one in values])
-    return np.concatenate(keys), raw.view(VALUE), np.concatenate(probes)
+    return np.concatenate(keys), raw.view(VALUE), np.concatenate(probe)
+
+
+def _rows_of(hits: _Hits) -> tuple[NDArray[np.uint32], NDArray[np.void], NDArray[np.intp]]:
+    segment, probe, first, last = hits
+    counts = last - first
+    numbers = np.repeat(probe, counts)
+    again = first[1:] == first[:-1]
+    if not again.any():
+        return *segment.rows(zip(first.tolist(), last.tolist(), strict=True)), numbers
+    # What several questions ask for is read once.
+    fresh = np.concatenate([[True], ~again | (counts[1:] != counts[:-1])])
+    spans = zip(first[fresh].tolist(), last[fresh].tolist(), strict=True)
+    keys, values = segment.rows(spans)
+    starts = _begins(counts[fresh])[np.cumsum(fresh) - 1]
+    rows = np.arange(len(numbers)) + np.repeat(starts - _begins(counts), counts)
+    return keys[rows], values.view(RAW)[rows].view(VALUE), numbers
+
+
+def _begins(counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where parts of so many rows begin that follow each other."""
+    return np.cumsum(counts) - counts
 
 
 def _cuts_keys(ranges: Ranges) -> bool:
