@@ -24,6 +24,7 @@ _MEASURED = (
     (re.compile(r"(in|frame) \d+( records|,)"), r"\1 N\2"),
     (re.compile(r'"(frame|records)": \d+'), r'"\1": N'),
     (re.compile(r"(\d:\d\d:\d\d)\.\d{3}"), r"\1"),
+    (re.compile(r"\b(time_s|x_m|y_m)=(\d+)[\d.]*"), r"\1=\2"),
     (re.compile(r"(content|hash) [0-9a-f]+"), r"\1 N"),
     (re.compile(r"deviation [\d.]+"), "deviation N"),
     (re.compile(r"(?m)^    uncertain .*\n"), ""),
