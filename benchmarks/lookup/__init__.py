@@ -49,7 +49,9 @@ def main(arguments: list[str]) -> None:
     options.add_argument(
         "--graphs", type=float, default=1e7, help="build graph indexes up to so many frames"
     )
-    options.add_argument("--ours-only", action="store_true", help="leave out the peers")
+    options.add_argument(
+        "--exhaustive-only", action="store_true", help="of the peers only those that compare all"
+    )
     options.add_argument(
         "--add", action="store_true", help="keep the last results of bases of other sizes"
     )
@@ -90,7 +92,7 @@ def _measured(
         yield whole.answers(records, asked[_WARMING:], build_s)
         pictures = whole.foreign_pictures(generator, _FOREIGN, chosen.seed)
         yield from whole.foreign(records, pictures, build_s)
-        most_for_graphs = None if chosen.ours_only else int(chosen.graphs)
+        most_for_graphs = None if chosen.exhaustive_only else int(chosen.graphs)
         for engine in _engines(records, build_s, base.parent, most_for_graphs):
             yield _asked(engine, records, asked)
     yield whole.cold(base, records, asked[:_COLD], build_s)
@@ -101,11 +103,11 @@ def _engines(
 ) -> Iterator[Engine]:
     yield engines.ours(records, build_s)
     yield engines.numpy_scan(records)
-    if most_for_graphs is None:
-        return
     bits = 64
     yield engines.faiss_index(records, "FAISS Flat", lambda f: f.IndexBinaryFlat(bits))
     yield engines.faiss_flat_of_frames(records)
+    if most_for_graphs is None:
+        return
     for flips in (1, 2):
         yield engines.faiss_index(
             records, f"FAISS Hash, {flips} flips", lambda f, n=flips: _hash(f, bits, n)

@@ -102,12 +102,12 @@ def faiss_flat_of_frames(records: Records) -> Engine:
     import faiss
 
     faiss.omp_set_num_threads(1)
-    count = len(records.postings)
+    count, codes = len(records.postings), records.codes
     rows = np.arange(records.frames) * count // records.frames
     started_s = time.process_time()
     index = faiss.IndexBinaryFlat(8 * _SKETCH_BYTES)
     for start in range(0, len(rows), _BATCH):
-        index.add(records.codes[rows[start : start + _BATCH]])
+        index.add(codes[rows[start : start + _BATCH]])
     build_s = time.process_time() - started_s
     inner = _nearest(records, index, lambda ids: np.unique(rows[ids]))
     return Engine("FAISS Flat, every frame", inner, build_s, _SKETCH_BYTES * records.frames)

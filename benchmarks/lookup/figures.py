@@ -11,6 +11,7 @@ _HEAD = "| lookup by |"
 _ENGINES = (
     "vcdb",
     "vcdb find, whole answer",
+    "vcdb find, refused",
     "FAISS Flat",
     "FAISS Flat, every frame",
     "FAISS IVF",
