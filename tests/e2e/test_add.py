@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -49,6 +54,31 @@ def test_add_in_words(vcdb: Vcdb, films: Path) -> None:
     assert video["tags"] == {"year": "1999"}
     again = vcdb("add", films / "market.mp4").out
     assert again.startswith("already  The Market (video 1)")
+
+
+def test_results_are_not_broken_at_a_narrow_terminal(films: Path, tmp_path: Path) -> None:
+    terminal, its_program = pty.openpty()
+    termios.tcsetwinsize(its_program, (24, 40))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vcdb", "add", str(films), "--db", str(tmp_path / "base")],
+        stdin=its_program,
+        stdout=its_program,
+        stderr=its_program,
+        env=environment(TERM="xterm"),
+    )
+    os.close(its_program)
+    shown = b""
+    # Linux ends a terminal that nobody holds any more with an error.
+    with process, suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    assert process.returncode == 0
+    for title in ("harbour", "market"):
+        line = rf"added    {title} \(video \d\): 0:00:04\.000, 100 frames in \d+ records, .+ s\r\n"
+        (after,) = re.findall(line + r"([^\n]*)", shown.decode())
+        assert "\x1b[1A" not in after, "what is shown next must not wipe the result"
+    assert b"all files" in shown
 
 
 def test_exclude_and_dry_run(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:

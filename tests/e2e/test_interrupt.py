@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import TIMEOUT_S, Vcdb, started
+from tests.e2e.conftest import TIMEOUT_S, Vcdb, environment, started
 from vcdb import samples
 from vcdb.cli import edge
 from vcdb.errors import CorruptStoreError, QueryError, StoreFullError, UsageError, VcdbError
@@ -41,6 +43,21 @@ def test_ctrl_c_during_add_keeps_what_is_in_and_goes_on(vcdb: Vcdb, tmp_path: Pa
     states = [record["status"] for record in again.records]
     assert states.count("already") == len(stored)
     assert states.count("added") == 6 - len(stored)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_cannot_be_written(base: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "vcdb", "list", "--db", str(base)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment(),
+        )
+    assert done.returncode == 3
+    assert done.stderr == "vcdb: the output cannot be written (No space left on device)\n"
 
 
 def test_a_reader_that_goes_away(base: Path, tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def _add_all(base: Database, files: list[FoundFile], options: AddOptions, *, jso
         results = add_files(base, files, options, progress=display.update)
         try:
             for result in results:
-                emit(render.to_json(result) if json else render.add_text(result))
+                display.emit(render.to_json(result) if json else render.add_text(result))
                 display.finished(result)
                 stored += result.status in ("added", "partial")
                 if result.status in ("partial", "failed"):

@@ -59,7 +59,7 @@ def demo(
             files = [file.path for file in find_files(paths)]
             display = stack.enter_context(display_for(files))
         for event in run_demo(paths or [], keep=keep, progress=display.update if display else None):
-            emit(_json(event) if json else _text(event))
+            (display.emit if display else emit)(_json(event) if json else _text(event))
             if isinstance(event, Indexed):
                 if display:
                     display.finished(event.result)

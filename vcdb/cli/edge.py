@@ -69,8 +69,22 @@ def say(message: str) -> None:
 
 
 def emit(line: str) -> None:
-    """One result on stdout, out of our hands when this returns."""
-    print(line, flush=True)
+    """One result on stdout, out of our hands when this returns.
+
+    Raises BrokenPipeError where the reader has gone, VcdbError where it cannot be written.
+    """
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        raise VcdbError(f"the output cannot be written ({error.strerror})") from error
+
+
+def _drop_output() -> None:
+    """What could not be written goes nowhere: the flush at exit would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_code_of(error: VcdbError) -> int:
@@ -94,8 +108,7 @@ def run(call: Callable[[], int]) -> int:
         say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The flush at exit would fail again: let it go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _READER_GONE
     except VcdbError as error:
         if debug:

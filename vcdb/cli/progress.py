@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from vcdb import render
-from vcdb.cli.edge import say
+from vcdb.cli.edge import emit, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -128,6 +128,9 @@ class Display(Protocol):
     def finished(self, result: AddResult) -> None:
         """A file is through and, where it was added, safely stored."""
 
+    def emit(self, line: str) -> None:
+        """A result for stdout, as it is, whatever is shown meanwhile."""
+
 
 def display_for(paths: list[Path]) -> Display:
     """Bars where stderr is a terminal, else lines."""
@@ -165,6 +168,10 @@ class Lines:
             work.finish(result)
             left = f", {work.left}" if work.done < work.files else ""
             say(f"{work.done} of {work.files} files, {result.status} {name}; {work.pace}{left}")
+
+    def emit(self, line: str) -> None:
+        """Print the result."""
+        emit(line)
 
 
 class Bars:
@@ -207,6 +214,27 @@ class Bars:
                 self._bars.remove_task(task)
             self._show_overall()
 
+    def emit(self, line: str) -> None:
+        """Print the result where the bars were; they come again below it with the next report.
+
+        Printed by rich above the bars, it would be broken into lines as wide as the terminal.
+        """
+        with self._lock:
+            if sys.stdout.isatty():
+                self._bars.stop()
+                self._renew()
+            emit(line)
+
+    def _renew(self) -> None:
+        """The same bars, none of which is on the screen: old ones would wipe where they were."""
+        old, self._bars = self._bars, _new_bars()
+        added = {}
+        for task in old.tasks:
+            added[task.id] = self._bars.add_task(task.description, total=1.0, **task.fields)
+            self._bars.update(added[task.id], completed=task.completed)
+        self._overall = added[self._overall]
+        self._tasks = {path: added[task] for path, task in self._tasks.items()}
+
     def _show_file(self, progress: Progress, part: float) -> None:
         self._bars.start()
         if progress.path not in self._tasks:
@@ -241,11 +269,6 @@ def _new_bars() -> RichProgress:
         TaskProgressColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     ]
-    # Results go to stdout: where both are the terminal, rich must print them above the bars;
-    # where stdout is a file, rich must keep its hands off it.
     return RichProgress(
-        *columns,
-        console=Console(stderr=True),
-        redirect_stdout=sys.stdout.isatty(),
-        transient=True,
+        *columns, console=Console(stderr=True), redirect_stdout=False, transient=True
     )
