@@ -337,13 +337,13 @@ class Database:
         """Remove entries below the folders whose file is gone; the entries are returned.
 
         With ``dry_run`` they are only returned. Raises UsageError, removing nothing, where one of
-        the folders itself is not there or is empty: a drive may be unplugged.
+        the folders itself is not there, is empty or cannot be read: a drive may be unplugged.
         """
         for folder in map(Path, folders):
-            if not folder.is_dir() or not any(folder.iterdir()):
+            if not _shows_files(folder):
                 raise UsageError(
-                    f"{folder}: nothing is pruned, because this folder is not there or is empty; "
-                    "is its drive unplugged? 'vcdb remove' removes single videos"
+                    f"{folder}: nothing is pruned, because this folder is not there, is empty or "
+                    "cannot be read; is its drive unplugged? 'vcdb remove' removes single videos"
                 )
         gone = [video for video in self._below(folders) if is_gone(Path(video.path))]
         if gone and not dry_run:
@@ -396,6 +396,14 @@ def _pixels(query: Query) -> NDArray[np.uint8]:
 
 def _name(query: Query) -> str:
     return str(query) if isinstance(query, str | Path) else "picture"
+
+
+def _shows_files(folder: Path) -> bool:
+    """Whether there is anything in a folder, as far as one may see."""
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def _mentions(video: Video, words: Sequence[str]) -> bool:

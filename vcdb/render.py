@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vcdb.explanation import Explanation, HypothesisTrace, RungTrace, UncertainBit
     from vcdb.models import AddResult, Answer, Compacted, Finding, Match, Stats, Video
 
-_VERDICTS = {"found": "found", "ambiguous": "ambiguous", "not_found": "not found"}
 _INDENT = "    "
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,8 +131,11 @@ def test_missing_files_are_marked_and_back_again(db: Database, film: Path, tmp_p
 
 
 def test_pruning_removes_what_is_gone_below_a_folder_that_is_there(
-    db: Database, film: Path, tmp_path: Path
+    db: Database, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refused(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
     folder = tmp_path / "films"
     folder.mkdir()
     own = folder / "own.mp4"
@@ -146,6 +150,10 @@ def test_pruning_removes_what_is_gone_below_a_folder_that_is_there(
             folder.rmdir()
     folder.mkdir()
     (folder / "notes.txt").write_text("notes")
+    with monkeypatch.context() as closed:
+        closed.setattr(Path, "iterdir", refused)
+        with pytest.raises(UsageError, match="cannot be read"):
+            db.prune([folder])
     assert [video.video_id for video in db.prune([folder], dry_run=True)] == [1]
     assert len(db.videos()) == 1
     assert [video.video_id for video in db.prune([folder])] == [1]

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 app = new_app()
 METHODS = ("view", "dhash")
-SEQUENCE_NAME = "sequence"
 
 
 @command(app, "locate")

@@ -16,8 +16,6 @@ from vcdb.fingerprint.cells import CELLS, Floats, contrast
 from vcdb.fingerprint.descriptor import Values
 from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
-SKETCH_BITS = 64
-
 _CENTRAL = np.arange(CELLS).reshape(ROWS, COLUMNS)[1:6, 2:9]
 _FIRST = np.concatenate([_CENTRAL[:, :-1].ravel(), _CENTRAL[:-1].ravel()])
 _SECOND = np.concatenate([_CENTRAL[:, 1:].ravel(), _CENTRAL[1:].ravel()])

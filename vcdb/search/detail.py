@@ -28,7 +28,6 @@ _AGREES = 0.5
 _MOST, _NOISE = 1.0, 0.055
 #: Less than this share of the view in common says nothing.
 _LEAST_COMMON = 0.1
-_LEAST_DRAWN = 0.25
 #: How far a view is moved at most to lie exactly on the other: linear part, and pixels.
 _MOST_TURN, _MOST_SHIFT_PX = 0.3, 60.0
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)

@@ -69,11 +69,6 @@ class Limits:
     is_allowed: Callable[[Address], bool] = is_public
 
 
-def is_web_address(text: str) -> bool:
-    """Whether a query is an address rather than a file's name."""
-    return text.lower().startswith(("http://", "https://"))
-
-
 def fetch(url: str, limits: Limits | None = None) -> bytes:
     """The bytes at an address, after redirects. Raises FetchError."""
     limits = limits or Limits()
