@@ -346,7 +346,10 @@ def test_files_that_are_no_videos(tmp_path: Path) -> None:
     write_video(tmp_path / "other.ts", shots(1, 30))
     sound = tmp_path / "sound.mp4"
     write_sound(sound, 0.5)
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
     cases = {
+        pipe: "this is a pipe or a device",
         tmp_path / "missing.mp4": "there is no such file",
         tmp_path: "this is a folder",
         made(tmp_path / "empty.mp4", b""): "empty (0 bytes)",

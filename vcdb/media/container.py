@@ -70,6 +70,9 @@ def open_container(path: Path, *, quickly: bool = False) -> InputContainer:
 
 def _check_readable(path: Path) -> None:
     try:
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            # Opening a pipe that nobody writes to would wait for ever.
+            raise VideoOpenError(f"{path}: this is a pipe or a device, not a video file")
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError:
