@@ -13,7 +13,7 @@ from vcdb.fingerprint.descriptor import Descriptors, Levels, describe, levels_of
 from vcdb.fingerprint.sketch import Sketched
 from vcdb.search.candidates import Candidates
 from vcdb.search.glance import beyond_doubt
-from vcdb.search.nearest import nearest
+from vcdb.search.nearest import Near, nearest
 from vcdb.search.scenes import Block, Scenes
 from vcdb.store.base import NewVideo, Store
 from vcdb.store.codec import BLOCK_RUNS, POSTING, postings_of
@@ -35,24 +35,28 @@ def sketched(*certain: int) -> Sketched:
     return Sketched(np.zeros(count, np.uint64), np.array(certain, np.uint64), np.zeros(count))
 
 
+def all_near(asked_for: Sketched, hypotheses: list[int], postings: np.ndarray) -> Near:
+    """What both parts have."""
+    parts = list(nearest(asked_for, np.array(hypotheses), postings, set()))
+    return Near(*map(np.concatenate, zip(*parts, strict=True)))
+
+
 def test_nearest_come_first_and_far_ones_not_at_all() -> None:
     postings = postings_at([(1, 5), (2, 5), (3, 5), (4, 5)], [9, 3, 17, 16])
-    near = nearest(sketched(2**64 - 1), np.zeros(4, np.intp), postings, set())
+    near = all_near(sketched(2**64 - 1), [0] * 4, postings)
     assert near.video_id.tolist() == [2, 1, 4]
-    np.testing.assert_allclose(near.share, [3 / 64, 9 / 64, 16 / 64])
 
 
 def test_only_certain_bits_of_the_own_hypothesis_count() -> None:
     postings = postings_at([(1, 5), (1, 5)], [8, 8])
-    near = nearest(sketched(0b1111, 0b11 << 62), np.array([0, 1]), postings, set())
+    near = all_near(sketched(0b1111, 0b11 << 62), [0, 1], postings)
     assert near.hypothesis.tolist() == [1]
-    assert near.share.tolist() == [0]
 
 
 def test_a_long_scene_does_not_crowd_out_others() -> None:
     still = [(1, run) for run in range(300)]
     postings = postings_at([*still, (2, 7)], [0] * 300 + [10])
-    near = nearest(sketched(2**64 - 1), np.zeros(301, np.intp), postings, set())
+    near = all_near(sketched(2**64 - 1), [0] * 301, postings)
     assert near.video_id.tolist()[-1] == 2
     per_block = np.unique(near.run[near.video_id == 1] // BLOCK_RUNS, return_counts=True)[1]
     assert per_block.tolist() == [4] * 5
@@ -60,16 +64,33 @@ def test_a_long_scene_does_not_crowd_out_others() -> None:
 
 def test_what_was_looked_at_is_not_looked_at_again() -> None:
     postings, asked = postings_at([(1, 5), (2, 5)], [1, 2]), set()
-    first = nearest(sketched(2**64 - 1), np.zeros(1, np.intp), postings[:1], asked)
-    again = nearest(sketched(2**64 - 1), np.zeros(2, np.intp), postings, asked)
+    (first,) = nearest(sketched(2**64 - 1), np.zeros(1, np.intp), postings[:1], asked)
+    (again,) = nearest(sketched(2**64 - 1), np.zeros(2, np.intp), postings, asked)
     assert (first.video_id.tolist(), again.video_id.tolist()) == ([1], [2])
 
 
-def test_blocks_are_counted_as_they_come() -> None:
-    places = [(1, 5), (1, 6), (2, 5), (1, 7), (3, 1)]
-    postings = postings_at(places, [0, 1, 2, 3, 4])
-    near = nearest(sketched(2**64 - 1), np.zeros(5, np.intp), postings, set())
-    assert near.blocks.tolist() == [1, 1, 2, 2, 3]
+def test_records_as_near_as_the_nearest_come_apart_from_the_rest() -> None:
+    """As near is within .06 of the bits, that is 3 of 64, beyond the nearest's."""
+    postings = postings_at([(1, 5), (2, 5), (3, 5), (4, 5)], [5, 2, 6, 3])
+    parts = nearest(sketched(2**64 - 1), np.zeros(4, np.intp), postings, set())
+    assert [part.video_id.tolist() for part in parts] == [[2, 4, 1], [3]]
+
+
+def test_first_part_is_of_few_blocks() -> None:
+    places = [(video, run) for video in range(1, 13) for run in (5, 6)]
+    postings = postings_at(places, [0] * 24)
+    parts = nearest(sketched(2**64 - 1), np.zeros(24, np.intp), postings, set())
+    assert [np.unique(part.video_id).tolist() for part in parts] == [
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        [9, 10, 11, 12],
+    ]
+
+
+def test_records_of_one_block_are_told() -> None:
+    places = [(1, 5), (1, 6), (1, 5 + BLOCK_RUNS), (2, 5)]
+    near = all_near(sketched(2**64 - 1), [0] * 4, postings_at(places, [0] * 4))
+    told = [near.rows(np.array(rows)).share_a_block for rows in ([0, 1], [0, 2], [0, 3])]
+    assert told == [True, False, False]
 
 
 # Beyond doubt

@@ -33,10 +33,6 @@ from vcdb.search.verdict import Scored
 from vcdb.store.base import Likeness, Store
 from vcdb.store.codec import BLOCK_RUNS
 
-#: Records whose sketches differ by no more than this share than the nearest's are looked at first,
-#: if they are in the first few blocks.
-_AS_NEAR = 0.06
-_FIRST_BLOCKS = 8
 #: The runs around a record are compared when it differs by at most so much, and is at most so much
 #: worse than the best one; and at most so many blocks of them. Of 810 altered frames that were
 #: found, 799 were within 0.26, and none beyond the first of these; in 99 of 100 the second was
@@ -129,17 +125,11 @@ class Candidates:
         """Compare the most promising of n postings, which hypotheses (n,) led to."""
         if not len(postings) or self._sketched is None:
             return
-        near = nearest(self._sketched, hypotheses, postings, self._asked)
-        if not len(near.share):
-            return
         # Twins of the nearest are as near as it is; the rest matters only if that is not it.
-        first = min(
-            int(near.share.searchsorted(near.share[0] + _AS_NEAR, side="right")),
-            int(near.blocks.searchsorted(_FIRST_BLOCKS, side="right")),
-        )
-        self._look(near.rows(slice(0, first)))
-        if first < len(near.share) and not self.is_sure:
-            self._look(near.rows(slice(first, None)))
+        for near in nearest(self._sketched, hypotheses, postings, self._asked):
+            self._look(near)
+            if self.is_sure:
+                return
 
     def _look(self, near: Near) -> None:
         there, descriptors = self._store.anchors(near.video_id, near.run)
@@ -170,16 +160,16 @@ class Candidates:
         """The blocks around the best records, best first."""
         if self._beyond_doubt is not None and len(self._looked) == 1:
             near = self._looked[0].near
-            if near.blocks[-1] == 1:
+            if near.share_a_block:
                 # There is but one, and what is beyond doubt is near enough.
-                hypothesis, video_id, run = (int(part[0]) for part in near[:3])
+                hypothesis, video_id, run = (int(part[0]) for part in near)
                 return [Block(hypothesis, video_id, run // BLOCK_RUNS)]
         best = min((looked.best[0] for looked in self._looked), default=np.inf)
         limit = min(_WORST_RECORD, best + _PROMISING)
         found: dict[Block, float] = {}
         for looked in self._looked:
             rows = np.flatnonzero(looked.robust <= limit)
-            columns = (*looked.near[:3], looked.robust)
+            columns = (*looked.near, looked.robust)
             for number, video_id, run, difference in zip(
                 *(column[rows].tolist() for column in columns), strict=True
             ):

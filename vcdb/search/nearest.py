@@ -1,7 +1,11 @@
-"""Postings to the few records worth a look: the nearest by sketch, from several blocks of runs."""
+"""Postings to the few records worth a look: the nearest by sketch, from several blocks of runs.
+
+In two parts, as the nearest are often all that is needed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,25 +23,29 @@ SKETCH_SHARE = 0.25
 _MOST_NEAR = 512
 _MOST_BLOCKS = 24
 _RECORDS_OF_BLOCK = 4
+#: Records whose sketches differ by no more than this share than the nearest's come first, if they
+#: are in the first few blocks.
+_AS_NEAR = 0.06
+_FIRST_BLOCKS = 8
 _PLACE_MASK = np.uint64((1 << 56) - 1)
 
 
 class Near(NamedTuple):
-    """n records that hypotheses of a query led to, nearest first.
-
-    ``share``: of the sketch's certain bits, how many differ, 0..1. ``hypothesis``: whose picture
-    the record is near to. ``blocks``: how many blocks of runs it and those before it lie in.
-    """
+    """n records that hypotheses of a query led to, nearest first, each with its hypothesis."""
 
     hypothesis: NDArray[np.intp]
     video_id: NDArray[np.uint32]
     run: NDArray[np.uint32]
-    share: Floats
-    blocks: NDArray[np.intp]
 
-    def rows(self, rows: NDArray[Any] | slice) -> Near:
+    def rows(self, rows: NDArray[Any]) -> Near:
         """Some of them."""
         return Near(*(part[rows] for part in tuple[NDArray[Any], ...](self)))
+
+    @property
+    def share_a_block(self) -> bool:
+        """Whether all of them lie in one block of runs."""
+        blocks = self.run // BLOCK_RUNS
+        return bool((blocks == blocks[0]).all() and (self.video_id == self.video_id[0]).all())
 
 
 #: A hypothesis' number and a place: what was looked at once need not be again.
@@ -49,10 +57,11 @@ def nearest(
     hypotheses: NDArray[np.intp],
     postings: NDArray[np.void],
     asked: Asked,
-) -> Near:
+) -> Iterator[Near]:
     """The nearest of n postings, each of which a hypothesis led to, but those ``asked`` before.
 
-    ``sketched``: of all hypotheses; ``hypotheses``: (n,), numbers of them.
+    Those that are as near as the nearest, then the rest. ``sketched``: of all hypotheses;
+    ``hypotheses``: (n,), numbers of them.
     """
     share = shares_turned(sketched, hypotheses, postings)
     near = np.flatnonzero(share <= SKETCH_SHARE)
@@ -60,10 +69,10 @@ def nearest(
         near = near[np.argpartition(share[near], _MOST_NEAR)[:_MOST_NEAR]]
     near = near[np.argsort(share[near], kind="stable")]
     place = postings["place"][near] & _PLACE_MASK
-    chosen, blocks = _spread(hypotheses[near].tolist(), place.tolist(), asked)
-    near = near[chosen]
-    _, video_id, run = unpack_place(place[chosen])
-    return Near(hypotheses[near], video_id, run, share[near], np.array(blocks, np.intp))
+    pairs = list(zip(hypotheses[near].tolist(), place.tolist(), strict=True))
+    for chosen in _spread(pairs, share[near].tolist(), asked):
+        _, video_id, run = unpack_place(place[chosen])
+        yield Near(hypotheses[near[chosen]], video_id, run)
 
 
 def likeness_to(sketched: Sketched, hypotheses: NDArray[np.intp]) -> Likeness:
@@ -83,24 +92,32 @@ def shares_turned(
     return share
 
 
-def _spread(hypotheses: list[int], places: list[int], asked: Asked) -> tuple[list[int], list[int]]:
+def _spread(
+    pairs: Sequence[tuple[int, int]], shares: Sequence[float], asked: Asked
+) -> Iterator[list[int]]:
     """Which of the records, nearest first, to take, so that no scene crowds out the others.
 
-    And how many blocks each of them and those before it lie in.
+    First those that are as near as the nearest of them. ``pairs``: hypotheses and places.
     """
     chosen: list[int] = []
-    counts: list[int] = []
     taken: dict[tuple[int, int], int] = {}
     blocks: set[int] = set()
-    for number, pair in enumerate(zip(hypotheses, places, strict=True)):
+    limit = None
+    for number, pair in enumerate(pairs):
         block = pair[1] // BLOCK_RUNS
         if block not in blocks and len(blocks) == _MOST_BLOCKS:
             break
         count = taken.get((pair[0], block), 0)
-        if count < _RECORDS_OF_BLOCK and pair not in asked:
-            taken[pair[0], block] = count + 1
-            blocks.add(block)
-            chosen.append(number)
-            counts.append(len(blocks))
-            asked.add(pair)
-    return chosen, counts
+        if count == _RECORDS_OF_BLOCK or pair in asked:
+            continue
+        blocks.add(block)
+        if not taken:
+            limit = shares[number] + _AS_NEAR
+        if limit is not None and (shares[number] > limit or len(blocks) > _FIRST_BLOCKS):
+            yield chosen
+            chosen, limit = [], None
+        taken[pair[0], block] = count + 1
+        chosen.append(number)
+        asked.add(pair)
+    if chosen:
+        yield chosen
