@@ -241,18 +241,21 @@ def scan(
     if most is not None:
         found, passed_over = _at_most(found, most)
     keys, values, probe = _rows(found)
-    kept, within = np.ones(len(probe), np.bool_), len(probe)
+    low, within = None, len(probe)
+    # Of a common key's postings nearly all end here, before anything is made of them.
+    kept = (
+        np.ones(within, np.bool_) if likeness is None else alike(values["sketch"], probe, likeness)
+    )
     if _cuts_keys(ranges):
         low = _low(keys, values)
-        kept = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
-        within = int(np.count_nonzero(kept))
-    # Of a common key's postings nearly all end here, before anything is made of them.
-    if likeness is not None:
-        kept &= alike(values["sketch"], probe, likeness)
-    if not kept.all():
-        rows = np.flatnonzero(kept)
+        in_range = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
+        within = int(np.count_nonzero(in_range))
+        kept &= in_range
+    rows = np.flatnonzero(kept)
+    if len(rows) < len(kept):
         keys, values, probe = keys[rows], values[rows], probe[rows]
-    postings = _postings(keys, values, _low(keys, values))
+        low = low if low is None else low[rows]
+    postings = _postings(keys, values, _low(keys, values) if low is None else low)
     if len(found) > 1:
         order = np.lexsort((postings["place"], probe))
         postings, probe = postings[order], probe[order]
