@@ -128,16 +128,20 @@ def test_detail_is_what_no_smooth_surface_explains() -> None:
     assert np.abs(detail_of(spots[:, cells], cells)).mean() > 0.5
 
 
-def probability(query: np.ndarray, stored: np.ndarray, *, supposed: bool = False) -> float:
-    """Of one picture showing the other, as the search judges it."""
+def features(query: np.ndarray, stored: np.ndarray, *, supposed: bool = False) -> np.ndarray:
+    """What the search weighs of one picture and the other."""
     ours, theirs = (
         levels_of_grids(query[None].astype(np.float32)),
         levels_of(describe(stored[None])),
     )
     measured = differences(ours.values, theirs.values)
     blank = np.array([blank_difference(ours.values.brightness[0])])
-    features = features_of(ours, blank, np.array([supposed]), theirs, measured)
-    return float(probabilities(features)[0])
+    return features_of(ours, blank, np.array([supposed]), theirs, measured)[0]
+
+
+def probability(query: np.ndarray, stored: np.ndarray, *, supposed: bool = False) -> float:
+    """Of one picture showing the other, as the search judges it."""
+    return float(probabilities(features(query, stored, supposed=supposed)[None])[0])
 
 
 def test_copies_are_likely_and_other_pictures_are_not() -> None:
@@ -182,6 +186,14 @@ def test_two_skies_with_other_things_before_them_are_not_the_same() -> None:
     noise = rng.normal(0, 3, sky.shape)
     assert probability(sky + others, sky + things) < 0.5
     assert probability(sky + things + noise, sky + things) > model().claim_from
+
+
+def test_having_nothing_in_common_never_speaks_for_a_match() -> None:
+    at = FEATURES.index("brightness_correlation")
+    noise = np.random.default_rng(5).uniform(0, 255, STORED[0].shape)
+    unlike = features(noise, STORED[0])
+    contrary = features(255 - STORED[0], STORED[0])
+    assert contrary[at] == unlike[at]
 
 
 def test_model_has_its_provenance() -> None:

@@ -34,6 +34,10 @@ _TINY = np.float32(1e-9)
 #: Correlations of detail beyond these say no more.
 _TOLD_APART = -0.9, 0.995
 
+#: Correlations of brightness below this say no more: one in fifty right pairs has less, under glare
+#: or an overlay. What has nothing in common must not gain by what these taught the model.
+_LEAST_IN_COMMON = 0.6
+
 #: Where a query has no colour these say nothing; and it is asked more of all else.
 _OF_COLOUR = [5, 8, 9]
 
@@ -112,6 +116,7 @@ def _agreement(
     # Where one picture is grey there is nothing to correlate.
     coloured = np.minimum(our_deviation * query_unit, their_deviation * unit) > 1
     of_brightness = _correlation(query.brightness, stored.brightness)[0]
+    of_brightness = np.maximum(of_brightness, np.float32(_LEAST_IN_COMMON))
     return (
         np.stack([of_brightness, correlation * coloured], axis=1),
         np.minimum(np.stack([means, row_means(np.abs(shift))], axis=1) / 10, 2),
