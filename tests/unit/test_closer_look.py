@@ -15,8 +15,10 @@ from tests.looks import asked
 from vcdb.database import Database
 from vcdb.media import look
 from vcdb.models import Match
-from vcdb.search import closer_look, finder
+from vcdb.search import closer_look, film_frames, finder
+from vcdb.search.closer_look import Narrowed
 from vcdb.search.detail import View
+from vcdb.search.film_frames import Frames
 from vcdb.search.likest_frames import distances
 from vcdb.search.unclear import spans_of, unclear
 from vcdb.search.verdict import Scored
@@ -110,6 +112,28 @@ def test_a_film_in_bars_is_seen_without_them(
             assert looked.matches[0].start_s == pytest.approx(6)
 
 
+def tinted(step: int) -> np.ndarray:
+    """A light screen with a picture and a box on it, whose colour but not whose grey changes."""
+    screen = np.full((HEIGHT, WIDTH, 3), 245, np.uint8)
+    screen[30:222, 240:420] = scene(4, 192, 180)
+    turn = 2 * np.pi * step / 40
+    hue = np.array([[[130, 128 + 6 * np.cos(turn), 128 + 6 * np.sin(turn)]]]).round()
+    screen[40:212, 30:230] = cv2.cvtColor(hue.astype(np.uint8), cv2.COLOR_YCrCb2BGR)
+    return screen
+
+
+def test_colour_tells_the_moment_where_grey_does_not(tmp_path: Path) -> None:
+    """A fade so slow that one run stands for seconds of it."""
+    path = tmp_path / "fade.mp4"
+    write_video(path, [tinted(step) for step in range(8 * RATE // 2) for _ in range(2)], rate=RATE)
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        for step in (6, 17, 28):
+            _, looked = asked(db, cv2.convertScaleAbs(tinted(step), alpha=0.9, beta=5))
+            assert looked.second_look == "placed"
+            assert looked.matches[0].at_s == pytest.approx(2 * step / RATE, abs=0.5)
+
+
 def shots_that_return() -> list[np.ndarray]:
     """A shot of the wall, another scene, and the wall again with the beetles elsewhere."""
     away = [np.roll(scene(2, HEIGHT, WIDTH), 3 * k, axis=1) for k in range(2 * RATE)]
@@ -191,7 +215,7 @@ def test_a_film_that_breaks_its_decoder_leaves_the_answer(
     def broken(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(look, "glimpses_between", broken)
+    monkeypatch.setattr(film_frames, "glimpses_between", broken)
     assert_the_answer_is_left(db)
 
 
@@ -205,7 +229,7 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
         waited.set()
         return iter(())
 
-    monkeypatch.setattr(look, "glimpses_between", never)
+    monkeypatch.setattr(film_frames, "glimpses_between", never)
     monkeypatch.setattr(finder, "LIMIT_S", 0.05)
     try:
         assert_the_answer_is_left(db)
@@ -226,7 +250,7 @@ def test_what_time_did_not_suffice_for_stays(
         calls.append(args)
         return real(*args, **kwargs) if len(calls) == 1 else iter(())  # type: ignore[arg-type]
 
-    monkeypatch.setattr(look, "glimpses_between", once)
+    monkeypatch.setattr(film_frames, "glimpses_between", once)
     monkeypatch.setattr(closer_look, "_READ_ON_S", 0.0)
     with Database(tmp_path / "base", create=True) as db:
         db.add(path)
@@ -238,7 +262,7 @@ def test_what_time_did_not_suffice_for_stays(
 
 def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
     soon = list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() + 60))
-    assert [round(one.at_s, 3) for one in soon] == [number / RATE for number in range(10, 20)]
+    assert [round(one.frame.at_s, 3) for one in soon] == [number / RATE for number in range(10, 20)]
     assert soon[0].luma.shape == (HEIGHT, WIDTH)
     assert list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() - 1)) == []
 
@@ -268,16 +292,25 @@ def test_a_moment_is_open_where_stretches_as_close_lie_apart(
 
 @pytest.mark.parametrize(
     ("distances_of", "first"),
-    [((4.99, 5.0), 10.0), ((2.0, 5.0), 20.0), ((0.0, 0.4), 20.0)],
+    [((4.99, 5.0), 1), ((2.0, 5.0), 0), ((0.0, 0.4), 0)],
     ids=["hardly differ", "differ", "one is the same"],
 )
 def test_cells_have_a_say_where_frames_hardly_differ(
-    distances_of: tuple[float, float], first: float
+    distances_of: tuple[float, float], first: int
 ) -> None:
-    """By its cells the picture is nearer to what is shown at 10 s than to that at 20 s."""
-    near = [stretch(10, 11, 0.15), stretch(20, 21, 0.2)._replace(run=1)]
-    looked = list(zip(distances_of, near[::-1], strict=True))
-    assert closer_look._ranked(near, looked)[0].at_us == first * 1e6
+    """By its cells the picture is nearer to the second frame."""
+    distance, of_cells = np.array(distances_of, np.float32), np.array([0.2, 0.15], np.float32)
+    assert int(np.argmin(Frames(np.arange(2), distance, of_cells).rank)) == first
+
+
+def test_the_shot_s_other_moments_follow_the_best() -> None:
+    """The third was not looked at, the second shows another shot."""
+    near = [stretch(10 * k, 10 * k + 1)._replace(run=k) for k in range(4)]
+    looked = [
+        Narrowed(rank=distance, distance=distance, scored=near[k])
+        for k, distance in ((0, 1.0), (1, 3.0), (3, 1.2))
+    ]
+    assert [one.run for one in closer_look._ranked(near, looked)] == [0, 3, 2]
 
 
 def test_spans_that_overlap_or_are_near_are_one() -> None:

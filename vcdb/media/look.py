@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +21,18 @@ _MOST_ROWS = 720
 
 
 class Glimpse(NamedTuple):
-    """A frame's time in s, its luma (rows, columns) uint8 as displayed, and width / height.
+    """A frame, and its luma (rows, columns), uint8, as displayed.
 
     The luma has samples as the file has them: they may not be square.
     """
 
-    at_s: float
+    frame: Frame
     luma: npt.NDArray[np.uint8]
-    aspect: float
+
+    def kept(self) -> Glimpse:
+        """The same, outliving the next frame."""
+        planes = tuple(plane.copy() for plane in self.frame.planes)
+        return Glimpse(replace(self.frame, planes=planes, common_bgr=None), self.luma)
 
 
 def frames_between(
@@ -53,12 +58,12 @@ def frames_between(
 def glimpses_between(
     path: str | Path, start_s: float, stop_s: float, *, until_s: float
 ) -> Iterator[Glimpse]:
-    """Every frame shown from ``start_s`` to ``stop_s``, in grey.
+    """Every frame shown from ``start_s`` to ``stop_s``, each valid until the next.
 
     None is begun after ``until_s`` of ``time.monotonic``. Raises VideoOpenError, DecodeError.
     """
     for frame in _shown_between(path, start_s, stop_s, until_s):
-        yield Glimpse(frame.at_s, small_luma(frame, _MOST_ROWS), frame.aspect)
+        yield Glimpse(frame, small_luma(frame, _MOST_ROWS))
 
 
 def _shown_between(

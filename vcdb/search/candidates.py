@@ -105,6 +105,10 @@ class Candidates:
         assert self._sketched is not None
         return likeness_to(self._sketched, hypotheses)
 
+    def picture(self, hypothesis: int) -> Levels:
+        """What a hypothesis takes the query for, one picture."""
+        return self._pictures(np.array([hypothesis]))
+
     @property
     def is_sure(self) -> bool:
         """Whether the best record is so good that looking further could not beat it."""
@@ -254,7 +258,7 @@ class Candidates:
 
     def _blank(self, hypothesis: int) -> float:
         if hypothesis not in self._blanks:
-            (brightness,) = self._pictures(np.array([hypothesis])).values.brightness
+            (brightness,) = self.picture(hypothesis).values.brightness
             self._blanks[hypothesis] = blank_difference(brightness)
         return self._blanks[hypothesis]
 

@@ -10,20 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from math import log
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vcdb.fingerprint.geometry import Geometry, geometry
-from vcdb.fingerprint.shrink import halved
-from vcdb.media.area import FULL, Area
-from vcdb.media.bars import find_area_image
 from vcdb.models import Video
-from vcdb.search.detail import View, view_of, view_of_grey
-from vcdb.search.likest_frames import coarse, distances
+from vcdb.search.film_frames import Frames, Looking
 from vcdb.search.source import looked_at, within
 from vcdb.search.unclear import Span, spans_of
 from vcdb.search.variants import Shown
@@ -34,27 +27,19 @@ from vcdb.store.base import Store
 _AROUND_S = 0.3
 #: Frames between two stretches are read rather than sought past when they take no longer than this.
 _READ_ON_S = 2.0
-#: A film's bars are looked for in its first so many frames: where the picture is dark, they seem
-#: larger.
-_FIRST_FRAMES = 8
-#: Frames are halved while their short side stays at least this: it is that of a view.
-_SHORT_SIDE_PX = 168
 #: Frames look the same to a query where they are no farther from it than the nearest, by so many
 #: levels of 255 and such a share of it; other stretches show the same shot within more.
 _SAME_LOOK, _SAME_LOOK_SHARE = 0.05, 0.02
+_SAME_CELLS = 0.007
 _SAME_SHOT, _SAME_SHOT_SHARE = 0.3, 0.2
 
-#: What cells say counts so much beside what the frames say, each in proportion, and what noise may
-#: make of either: levels of 255, and what moments are ranked by.
-_SAY_OF_CELLS = 0.3
-_NOISE, _NOISE_OF_CELLS = 0.2, 0.03
 
+class Narrowed(NamedTuple):
+    """A stretch narrowed to its best frame and those like it, that frame's distance and rank."""
 
-class Frames(NamedTuple):
-    """n frames that follow each other: their times (n,) in µs and distances (n,) from a query."""
-
-    at_us: NDArray[np.int64]
-    distance: NDArray[np.float32]
+    rank: float
+    distance: float
+    scored: Scored
 
 
 def look_closer(
@@ -92,31 +77,26 @@ def _placed(near: Sequence[Scored], query: Shown, video: Video, until_s: float) 
     return _ranked(near, looked) if looked else []
 
 
-def _ranked(near: Sequence[Scored], looked: Sequence[tuple[float, Scored]]) -> list[Scored]:
-    """Narrowed stretches, each after its distance, that show the query's shot; then the others.
+def _ranked(near: Sequence[Scored], looked: Sequence[Narrowed]) -> list[Scored]:
+    """Narrowed stretches, best first, that show the query's shot; then the others.
 
     Those that time did not suffice for stay as they are.
     """
-    ranked = sorted(looked, key=lambda one: _rank(*one))
-    limit = ranked[0][0] * (1 + _SAME_SHOT_SHARE) + _SAME_SHOT
-    alike = [one._replace(order=near[0].order) for distance, one in ranked if distance <= limit]
-    seen = {(one.run, one.hypothesis) for _, one in looked}
+    ranked = sorted(looked, key=lambda one: one.rank)
+    limit = ranked[0].distance * (1 + _SAME_SHOT_SHARE) + _SAME_SHOT
+    alike = [one.scored._replace(order=near[0].order) for one in ranked if one.distance <= limit]
+    seen = {(one.scored.run, one.scored.hypothesis) for one in looked}
     return alike + [one for one in near if (one.run, one.hypothesis) not in seen]
-
-
-def _rank(distance: float, one: Scored) -> float:
-    """Smaller is better: where frames hardly differ from a poor copy, the cells have a say."""
-    return log(distance + _NOISE) + _SAY_OF_CELLS * log(one.order + _NOISE_OF_CELLS)
 
 
 def _looked(
     near: Sequence[Scored], query: Shown, video: Video, until_s: float
-) -> Iterator[tuple[float, Scored]]:
-    """Each stretch narrowed, with its distance, the likeliest first, as long as there is time."""
-    ours = coarse(view_of(query.bgr, query.geometry))
+) -> Iterator[Narrowed]:
+    """Each stretch narrowed, those of the likeliest span first, as long as there is time."""
+    looking = Looking(query)
     around_s = max(_AROUND_S, video.sample_step_s or 0.0)
     for span in _by_likelihood(spans_of(near, around_s, _READ_ON_S), near):
-        frames = _frames_in(span, ours, video, until_s)
+        frames = looking.frames(video.path, span, until_s)
         if frames is None or time.monotonic() > until_s:
             return
         inside = [one for one in near if _is_in(span, one)]
@@ -132,39 +112,8 @@ def _is_in(span: Span, one: Scored) -> bool:
     return span[0] <= one.at_us / 1e6 <= span[1]
 
 
-def _frames_in(span: Span, ours: View, video: Video, until_s: float) -> Frames | None:
-    """All frames shown in a span, compared with the query; None where there are none."""
-    from vcdb.media.look import glimpses_between
-
-    glimpses = glimpses_between(video.path, *span, until_s=until_s)
-    first = list(islice(glimpses, _FIRST_FRAMES))
-    if not first:
-        return None
-    geometries = _geometries(first[0].aspect, [_area_of(one.luma) for one in first])
-    times_us: list[int] = []
-    views: list[list[View]] = [[] for _ in geometries]
-    for one in chain(first, glimpses):
-        times_us.append(round(one.at_s * 1e6))
-        luma = halved(one.luma, _SHORT_SIDE_PX)[0]
-        for where, own in zip(geometries, views, strict=True):
-            own.append(coarse(view_of_grey(luma, where)))
-    best = min((distances(ours, own) for own in views), key=lambda found: float(found.min()))
-    return Frames(np.array(times_us), best)
-
-
-def _area_of(luma: NDArray[np.uint8]) -> Area:
-    return find_area_image(np.broadcast_to(luma[..., None], (*luma.shape, 3)))
-
-
-def _geometries(aspect: float, areas: Sequence[Area]) -> list[Geometry]:
-    """A film's whole picture, and where it has bars, what is inside of the smallest."""
-    area = max(areas, key=lambda one: (one.right - one.left) * (one.bottom - one.top))
-    whole = [geometry(aspect)]
-    return whole if area == FULL else [*whole, geometry(aspect, area)]
-
-
-def _narrowed(one: Scored, frames: Frames, around_s: float) -> tuple[float, Scored] | None:
-    """The distance of the nearest frame around a stretch, and the stretch of those as near."""
+def _narrowed(one: Scored, frames: Frames, around_s: float) -> Narrowed | None:
+    """The best frame around a stretch, and the stretch of those as near; None: cannot tell."""
     around_us = round(around_s * 1e6)
     start, stop = np.searchsorted(
         frames.at_us, [one.start_us - around_us, one.end_us + around_us]
@@ -172,18 +121,25 @@ def _narrowed(one: Scored, frames: Frames, around_s: float) -> tuple[float, Scor
     own = int(np.argmin(np.abs(frames.at_us - one.at_us)))
     if start >= stop or not np.isfinite(frames.distance[start:stop]).all():
         return None
-    best = start + int(np.argmin(frames.distance[start:stop]))
-    distance = float(frames.distance[best])
-    limit = distance * (1 + _SAME_LOOK_SHARE) + _SAME_LOOK
-    far = np.flatnonzero(frames.distance > limit)
-    place = int(far.searchsorted(best))
-    first = int(far[place - 1]) + 1 if place else 0
-    last = int(far[place]) if place < len(far) else len(frames.at_us)
+    best = start + int(np.argmin(frames.rank[start:stop]))
+    first, last = _alike(frames, best)
     end_us = int(frames.at_us[last]) if last < len(frames.at_us) else one.end_us
-    return distance, one._replace(
+    narrowed = one._replace(
         frame=one.frame + best - own,
         at_us=int(frames.at_us[best]),
         start_us=int(frames.at_us[first]),
         end_us=max(end_us, int(frames.at_us[best])),
         placed=True,
     )
+    return Narrowed(float(frames.rank[best]), float(frames.distance[best]), narrowed)
+
+
+def _alike(frames: Frames, best: int) -> tuple[int, int]:
+    """The frames around one, first and one past the last, that look the same to the query."""
+    limit = frames.distance[best] * (1 + _SAME_LOOK_SHARE) + _SAME_LOOK
+    far = np.flatnonzero(
+        (frames.distance > limit) | (frames.of_cells > frames.of_cells[best] + _SAME_CELLS)
+    )
+    place = int(far.searchsorted(best))
+    first = int(far[place - 1]) + 1 if place else 0
+    return first, int(far[place]) if place < len(far) else len(frames.at_us)

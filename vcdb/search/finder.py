@@ -241,7 +241,7 @@ class _Search:
     def shown(self, picture: _Picture) -> list[Shown]:
         """What each hypothesis takes the query for, by number."""
         return [
-            Shown(self._upright.get(number, picture).bgr, where)
+            Shown(self._upright.get(number, picture).bgr, where, self._found.picture(number))
             for number, where in enumerate(self.geometries)
         ]
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.fingerprint.descriptor import Levels
 from vcdb.fingerprint.geometry import ROWS, Geometry, geometry
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
@@ -59,11 +60,13 @@ class Hypothesis(NamedTuple):
 class Shown(NamedTuple):
     """What a hypothesis takes the query for: pixels, uint8 (height, width, 3), and where in them.
 
-    The pixels are those of the query but where they had to be set upright.
+    The pixels are those of the query but where they had to be set upright. ``levels``: of its
+    cells, one picture, as they are compared.
     """
 
     bgr: NDArray[np.uint8]
     geometry: Geometry
+    levels: Levels
 
 
 def as_it_is(bgr: NDArray[np.uint8]) -> Hypothesis:
