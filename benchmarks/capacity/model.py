@@ -57,7 +57,7 @@ class Model:
 
 
 #: Records that a scan looks at in at most so many steps of a query, and what one of them costs.
-_BOUND_RECORDS, _RECORD_MS = 4 * 20_000, 1e-4
+_BOUND_RECORDS, _RECORD_MS = 4 * 100_000, 2e-5
 #: Bytes of a posting, and of these of its key; what opening reads of it, and a page.
 POSTING_BYTES, KEY_BYTES = 18, 4
 DIRECTORY_BYTES, PAGE_BYTES = 4 / BLOCK, 4096
