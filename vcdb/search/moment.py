@@ -34,9 +34,10 @@ _STRAIGHT = 0.5
 _HELD_BACK = (1e-6, 1e-6, _STRAIGHT)
 #: Colour and brightness are measured against contrast, but not against less than this (of 255).
 _FLOOR = 16.0
-#: A copy's saturation against the original's, the same for both colours: were each its own, any
-#: hue could pass for any other.
+#: A copy's saturation against the original's, and that of one colour against that of both: were
+#: each free, any hue could pass for any other; were they one, a graded copy could not be placed.
 _SATURATION = (0.4, 1.8)
+_OF_ONE_COLOUR = (0.7, 1.4)
 #: Grey copies are made by luma; this is what it adds to the mean of red, green and blue.
 _LUMA_OF_RED_GREEN, _LUMA_OF_BLUE_YELLOW = -0.144, -0.219
 
@@ -148,9 +149,11 @@ def _of_colour(query: Values, stored: Values, stored_scale: Floats) -> Floats:
     # Both at once, (2, n, cells).
     x, y = np.stack(query[1:]), np.stack(stored[1:]) * stored_scale[:, None]
     x, y = x - row_means(x)[..., None], y - row_means(y)[..., None]
-    product, power = row_means(x * y).sum(axis=0), row_means(y * y).sum(axis=0)
-    saturation = product / np.maximum(power, np.float32(1e-9))
-    change = x - bounded(saturation, *_SATURATION)[:, None] * y
+    product, power = row_means(x * y), np.maximum(row_means(y * y), np.float32(1e-9))
+    both = bounded(product.sum(axis=0) / power.sum(axis=0), *_SATURATION)
+    least, most = (both * np.float32(part) for part in _OF_ONE_COLOUR)
+    saturation = np.minimum(np.maximum(product / power, least), most)
+    change = x - saturation[..., None] * y
     middle = np.sort(change, axis=-1)[..., change.shape[-1] // 2, None]
     shift = row_means(np.abs(change - middle))
     total: Floats = shift[0] + shift[1]
