@@ -27,8 +27,9 @@ from vcdb.store.base import Store
 _AROUND_S = 0.3
 #: Frames between two stretches are read rather than sought past when they take no longer than this.
 _READ_ON_S = 2.0
-#: Frames look the same to a query where they are no farther from it than the nearest, by so many
-#: levels of 255 and such a share of it; other stretches show the same shot within more.
+#: Frames look the same to a query where they are no farther from it than the best, by so many
+#: levels of 255 and such a share of it, and by so much of their cells; other stretches show the
+#: same shot within more.
 _SAME_LOOK, _SAME_LOOK_SHARE = 0.05, 0.02
 _SAME_CELLS = 0.007
 _SAME_SHOT, _SAME_SHOT_SHARE = 0.3, 0.2
