@@ -56,7 +56,7 @@ def test_query_hashes_equal_stored_hashes_where_no_value_is_near_a_threshold(
 ) -> None:
     query = levels_of_grids(pictures).values
     stored = values_of(describe(pictures))
-    # Codes are half-open steps of an eighth, so only rounding moves a value across the mean.
+    # Codes are half-open steps of a sixteenth, so only rounding moves a value across the mean.
     clear = np.abs(query.brightness[:, CHOSEN]).min(axis=1) > 1e-3
     np.testing.assert_array_equal(
         hashes_of_brightness(query.brightness[clear]).perceptual,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.contract.stores import make_grids
-from vcdb.fingerprint.descriptor import Levels, describe, levels_of, levels_of_grids
+from vcdb.fingerprint.descriptor import Levels, Values, describe, levels_of, levels_of_grids
 from vcdb.search.moment import distances
 
 FRAMES = make_grids(120, 11)[::12]
@@ -86,6 +86,19 @@ def test_saturation_leaves_little_over() -> None:
     for row, frame in enumerate(FRAMES):
         pale = frame.mean(axis=2, keepdims=True) * 0.5 + frame * 0.5
         assert distances(asked(pale), STORED)[row] < 0.1
+
+
+def test_another_hue_does_not_pass_for_another_saturation() -> None:
+    """One colour stronger, the other weaker: where little a grade, where much another scene."""
+
+    def graded(by: float) -> float:
+        red_green, blue_yellow = STORED.values[1:]
+        values = Values(STORED.values.brightness, red_green * by, blue_yellow / by)
+        query = Levels(values, STORED.mean, STORED.deviation)
+        return float(np.median(distances(query, STORED)))
+
+    assert graded(1.15) < 0.01
+    assert graded(1.9) > 0.1
 
 
 def test_what_is_laid_over_a_picture_does_not_decide() -> None:

@@ -47,7 +47,7 @@ def altered(picture: np.ndarray) -> np.ndarray:
     """Faded, of another white balance, darker towards its corners: doubtful by its cells."""
     y, x = np.ogrid[-0.5 : 0.5 : HEIGHT * 1j, -0.5 : 0.5 : WIDTH * 1j]
     light = 1 - 0.5 * (x * x + y * y)[..., None]
-    return np.clip(picture * light * np.array([0.48, 0.5, 0.52]) + 110, 0, 255).astype(np.uint8)
+    return np.clip(picture * light * np.array([0.44, 0.5, 0.56]) + 110, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture
