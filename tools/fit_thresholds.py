@@ -47,7 +47,7 @@ from vcdb.search.difference import differences  # noqa: E402
 from vcdb.search.evidence import FEATURES, features_of, is_supposed  # noqa: E402
 from vcdb.search.finder import Finder, levels_of_picture  # noqa: E402
 from vcdb.search.surface import blank_difference  # noqa: E402
-from vcdb.search.tint import without_tint  # noqa: E402
+from vcdb.search.tint import is_toned, without_tint  # noqa: E402
 from vcdb.search.variants import Hypothesis, Shown  # noqa: E402
 from vcdb.search.verdict import Scored  # noqa: E402
 from vcdb.store.base import Store  # noqa: E402
@@ -143,6 +143,7 @@ def _queries(corpus: Corpus, clip: str, seed: int) -> Iterator[Query]:
 def _pairs(corpus: Corpus, store: Store, query: Query, asked: int, in_base: bool) -> Iterator[Pair]:
     """The likeliest stretches of each of a few videos that a query was compared with."""
     every, shown = Finder(store).compared(query.picture)
+    toned = is_toned(query.picture)
     likeliest: dict[int, list[Scored]] = {}
     for one in sorted(every, key=lambda one: -one.probability):
         likeliest.setdefault(one.video_id, []).append(one)
@@ -154,7 +155,7 @@ def _pairs(corpus: Corpus, store: Store, query: Query, asked: int, in_base: bool
         true_s = corpus.time_in(query.clip, query.at_s, clip) if other == film else None
         for one in stretches[:MOST_STRETCHES]:
             if true_s is None or _is_near(one, true_s):
-                features = _features(store, one, shown[one.hypothesis])
+                features = _features(store, one, shown[one.hypothesis], toned)
                 yield Pair(asked, film, other, in_base, other == film, features)
 
 
@@ -162,9 +163,10 @@ def _is_near(one: Scored, true_s: float) -> bool:
     return one.start_us / 1e6 - SAME_MOMENT_S <= true_s <= one.end_us / 1e6 + SAME_MOMENT_S
 
 
-def _features(store: Store, one: Scored, shown: Shown) -> np.ndarray:
+def _features(store: Store, one: Scored, shown: Shown, toned: bool) -> np.ndarray:
     """What the search weighed when it compared a query with a stretch."""
-    query = without_tint(levels_of_picture(shown.bgr, [Hypothesis(one.variant, shown.geometry)]))
+    levels = levels_of_picture(shown.bgr, [Hypothesis(one.variant, shown.geometry)])
+    query = without_tint(levels, toned=toned)
     first, runs = store.runs(one.video_id, one.run, one.run + 1)
     row = one.run - first
     stored = levels_of(runs.descriptors.take(slice(row, row + 1)))

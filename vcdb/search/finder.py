@@ -25,7 +25,7 @@ from vcdb.search.levelling import level
 from vcdb.search.probes import Widening, ranges_of, together, widen
 from vcdb.search.registration import Views, register
 from vcdb.search.source import LIMIT_S
-from vcdb.search.tint import without_tint
+from vcdb.search.tint import is_toned, without_tint
 from vcdb.search.unclear import unclear
 from vcdb.search.variants import (
     Hypothesis,
@@ -113,7 +113,7 @@ class Finder:
         """
         picture = _summed(shrunk(bgr))
         with self._store.snapshot() as store:
-            search = _Search(store, None, least=0.0)
+            search = _Search(store, None, least=0.0, toned=is_toned(bgr))
             claimed = search.for_picture(picture)
             return claimed + search.near_misses, search.shown(picture)
 
@@ -139,7 +139,7 @@ class Finder:
         least = model().look_from if second_look else None
         picture = _summed(shrunk(bgr))
         with self._store.snapshot() as store:
-            search = _Search(store, tracer, least=least)
+            search = _Search(store, tracer, least=least, toned=is_toned(bgr))
             scored = search.exactly(picture, search.for_picture(picture))
             if not second_look:
                 return _answer(search, scored, asked, store)
@@ -203,11 +203,22 @@ def _reason(has_detail: bool, second_look: SecondLook | None) -> str:
 class _Search:
     """One query on its way through hypotheses and rungs, with all that was found so far."""
 
-    def __init__(self, store: Store, tracer: Tracer | None, *, least: float | None = None) -> None:
-        """Stretches of a probability of at least ``least`` are told, None: those to be claimed."""
+    def __init__(
+        self,
+        store: Store,
+        tracer: Tracer | None,
+        *,
+        least: float | None = None,
+        toned: bool = False,
+    ) -> None:
+        """Stretches of a probability of at least ``least`` are told, None: those to be claimed.
+
+        ``toned``: the query's pixels have no colour of their own.
+        """
         self._store = store
         self._tracer = tracer
         self._least = model().claim_from if least is None else least
+        self._toned = toned
         self._found = Candidates(store)
         self._widenings: list[Widening] = []
         self.probes = 0
@@ -339,7 +350,7 @@ class _Search:
         rows = np.flatnonzero(every.deviation >= PLAIN_DEVIATION).tolist()
         if not rows:
             return []
-        levels = without_tint(every.take(rows))
+        levels = without_tint(every.take(rows), toned=self._toned)
         variants = [hypotheses[row].variant for row in rows]
         self.geometries += [hypotheses[row].geometry for row in rows]
         for row, widening in enumerate(widen(levels.values.brightness)):

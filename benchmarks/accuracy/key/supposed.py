@@ -14,7 +14,7 @@ from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
 from vcdb.media.patches import patches_of
 from vcdb.search.finder import ALL_RUNGS, FURTHER_RUNGS, levels_of_picture
-from vcdb.search.tint import without_tint
+from vcdb.search.tint import is_toned, without_tint
 from vcdb.search.variants import (
     Hypothesis,
     as_it_is,
@@ -54,7 +54,7 @@ def supposed(bgr: NDArray[np.uint8]) -> Supposed | None:
         return None
     names = [one.variant for _, group, _ in groups for one in group]
     rungs = [rungs for _, group, rungs in groups for _ in group]
-    levels = without_tint(every.take(rows))
+    levels = without_tint(every.take(rows), toned=is_toned(bgr))
     return Supposed([names[row] for row in rows], [rungs[row] for row in rows], levels)
 
 
