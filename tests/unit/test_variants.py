@@ -103,7 +103,7 @@ def test_a_mirrored_picture_is_turned_back() -> None:
     assert difference < 0.02
 
 
-@pytest.mark.parametrize("factor", [0.75, 0.87, 1.15, 4 / 3])
+@pytest.mark.parametrize("factor", [9 / 16, 0.75, 0.87, 1.15, 4 / 3, 16 / 9])
 def test_a_squeeze_is_undone(factor: float) -> None:
     picture = scene(5, HEIGHT, WIDTH if factor < 1 else 360)
     size = (round(picture.shape[1] * factor), HEIGHT)

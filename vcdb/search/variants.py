@@ -34,9 +34,9 @@ _SHAPES_KEPT = 256
 #: central cells reach to their sides, could not be cropped at all.
 _CUT_CELLS = 0.8
 #: Shapes that films are made in: a picture of another shape may have been squeezed into it.
-_FILM_ASPECTS = (4 / 3, 16 / 9, 1.85, 2.39)
+_FILM_ASPECTS = (1.0, 4 / 3, 16 / 9, 1.85, 2.39)
 #: Squeezes worth trying; a smaller one matches as it is, a larger one is a crop.
-_LEAST_STRETCH, _MOST_STRETCH = 1.06, 1.5
+_LEAST_STRETCH, _MOST_STRETCH = 1.06, 1.8
 #: Shapes of screens and players. By the sides of a screen seen from the side its shape is misjudged
 #: by this much, as a logarithm.
 _SCREEN_ASPECTS = (9 / 16, 3 / 4, 4 / 3, 16 / 9, 1.85, 2.39)
