@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from vcdb.database import Database
+from vcdb.models import Video
 from vcdb.search import copies
+from vcdb.search.verdict import Scored
 from vcdb.store.codec import BLOCK_RUNS
 from vcdb.testing import Encoding, shots, write_video
 
@@ -91,6 +93,11 @@ def test_copies_among_other_films_are_named_with_their_own(db: Database, tmp_pat
     assert named == {frozenset({first, second}), frozenset({third})}
 
 
+def shown_at_start(video: Video) -> copies.Film:
+    stretch = Scored(1.0, 0.0, 0.0, video.video_id, 0, 0, 0, 0, 1, "as_is", 0)
+    return copies.Film(video, stretch, [stretch])
+
+
 def test_comparing_films_reads_no_block_twice(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,8 +106,8 @@ def test_comparing_films_reads_no_block_twice(
         add(db, tmp_path / "one.mp4", long),
         add(db, tmp_path / "two.avi", long, encoding=COARSE),
     ]
-    readers = [copies._Reader(db.video(number), db._store) for number in films]
-    assert all(reader.video.records > 3 * BLOCK_RUNS for reader in readers)
+    one, other = (shown_at_start(db.video(number)) for number in films)
+    assert min(one.video.records, other.video.records) > 3 * BLOCK_RUNS
     read: list[tuple[int, int]] = []
     runs = db._store.runs
 
@@ -109,5 +116,7 @@ def test_comparing_films_reads_no_block_twice(
         return runs(video_id, start, stop)
 
     monkeypatch.setattr(db._store, "runs", counted)
-    assert copies._agree(*readers, 0)
+    asked_again = copies.Copies(db._store)
+    assert asked_again.are(one, other)
+    assert asked_again.are(other, one)
     assert len(read) == len(set(read))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vcdb.models import Answer, Match, Place, SecondLook, Verdict, Video
-from vcdb.search.copies import Film, are_copies
+from vcdb.search.copies import Copies, Film
 from vcdb.search.verdict import BEYOND_DOUBT, Judgement, Scored, judge
 from vcdb.store.base import Store
 
@@ -76,8 +76,9 @@ def _verdict(judged: Verdict, films: int) -> Verdict:
 def _without_copies(films: Sequence[Film], store: Store) -> list[tuple[Film, list[int]]]:
     """Each film once, the best of its copies, with the ids of the others."""
     kept: list[tuple[Film, list[int]]] = []
+    copies = Copies(store)
     for film in films[:_MOST_COMPARED]:
-        own = next((copies for one, copies in kept if are_copies(one, film, store)), None)
+        own = next((others for one, others in kept if copies.are(one, film)), None)
         if own is None:
             kept.append((film, []))
         else:
