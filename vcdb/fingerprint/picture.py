@@ -49,7 +49,7 @@ class PictureSums:
     def grids(self, geometries: Sequence[Geometry]) -> Cells:
         """Grids under n geometries, shape (n, 7, 11, 3), RGB 0..255, NaN where missing."""
         areas = [where.area for where in geometries]
-        tolerance = np.array([where.tolerance for where in geometries])
+        tolerance = np.array([[where.tolerance] for where in geometries])
         rows, row_known = _clipped(
             [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas], tolerance
         )
@@ -59,49 +59,49 @@ class PictureSums:
         down = np.minimum(rows * self._length_y, self._height)
         across = np.minimum(columns * self._length_x, self._width)
         cells = _cell_sums(self._sums, down, across)
-        sides = np.diff(down)[:, :, None, None] * np.diff(across)[:, None, :, None]
+        sides = _steps(down)[:, :, None, None] * _steps(across)[:, None, :, None]
         known = row_known[:, :, None] & column_known[:, None, :]
         grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
         np.divide(cells[..., ::-1], sides, out=grids, where=known[..., None], casting="same_kind")
         mirrored = [where.mirrored for where in geometries]
-        grids[mirrored] = grids[mirrored, :, ::-1]
+        if any(mirrored):
+            grids[mirrored] = grids[mirrored, :, ::-1]
         return grids
 
 
 def _clipped(
     edges: Sequence[Sequence[float]], bounds: Sequence[Sequence[float]], tolerance: Sums
 ) -> tuple[Sums, npt.NDArray[np.bool_]]:
-    """Edges (n, k) moved into their bounds, and which of the cells between them are there."""
+    """Edges (n, k) moved into their bounds, and which of the cells between them are there.
+
+    ``tolerance``: (n, 1), in cells.
+    """
     raw, low, high = np.array(edges), *np.array(bounds).T[:, :, None]
-    slack = tolerance[:, None] * (raw[:, 1:2] - raw[:, :1])
+    slack = tolerance * (raw[:, 1:2] - raw[:, :1])
     known = (raw[:, :-1] >= low - slack) & (raw[:, 1:] <= high + slack)
-    return np.clip(raw, low, high), known
+    return np.minimum(np.maximum(raw, low), high), known
+
+
+def _steps(edges: Sums) -> Sums:
+    """What ``np.diff`` gives along the second axis, in half the time for few values."""
+    return edges[:, 1:] - edges[:, :-1]
 
 
 def _cell_sums(sums: npt.NDArray[np.int32], down: Sums, across: Sums) -> Sums:
     """Sums between edges (n, 8) and (n, 12), as (n, 7, 11, 3), from running sums over pixels.
 
-    Edges are fractional: running sums are linear between pixels. Only the pixels around where
-    edges meet are read.
+    Edges are fractional: running sums are linear between pixels. Only the four pixels around each
+    place where edges meet are read.
     """
     rows, down_part = _split(down, sums.shape[0])
     columns, across_part = _split(across, sums.shape[1])
-    met = rows[:, :, None] * sums.shape[1] + columns[:, None]
-    pixels = sums.reshape(-1, 3)
-    left, right = (_strips(pixels, met + step, sums.shape[1], down_part) for step in (0, 1))
-    part = across_part[:, None, :, None]
-    return np.diff(left * (1.0 - part) + right * part, axis=2)
-
-
-def _strips(pixels: npt.NDArray[np.int32], at: npt.NDArray[np.intp], row: int, part: Sums) -> Sums:
-    """Sums (n, 7, k, 3) between neighbours of n × 8 rows, at k columns each.
-
-    ``at``: (n, 8, k), which of the ``pixels`` is just above each edge, as many as a ``row`` before
-    the one below; ``part``: (n, 8), how far the edge is from the former.
-    """
-    part = part[:, :, None, None]
-    above, below = pixels.take(at, axis=0), pixels.take(at + row, axis=0)
-    return np.diff(above * (1.0 - part), axis=1) + np.diff(below * part, axis=1)
+    row = sums.shape[1]
+    met = (rows * row)[:, :, None] + columns[:, None]
+    around = np.array([[0, 1], [row, row + 1]])[..., None, None, None]
+    above, below = sums.reshape(-1, 3).take(met + around, axis=0)
+    left, right = above + (below - above) * down_part[:, :, None, None]
+    strips = _steps(left + (right - left) * across_part[:, None, :, None])
+    return strips[:, :, 1:] - strips[:, :, :-1]
 
 
 def _split(position: Sums, length: int) -> tuple[npt.NDArray[np.intp], Sums]:
