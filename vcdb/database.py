@@ -21,7 +21,7 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.media.image import read_image
 from vcdb.models import AddResult, Answer, Compacted, Finding, Stats, Video
 from vcdb.store.base import Store
-from vcdb.store.codec import BLOCK_RUNS, FORMAT_VERSION
+from vcdb.store.codec import BLOCK_RUNS
 from vcdb.store.lmdb_store import LmdbStore
 
 if TYPE_CHECKING:
@@ -370,7 +370,7 @@ class Database:
             duration_s=totals.duration_us / 1e6,
             bytes=totals.bytes,
             bytes_per_frame=round(totals.bytes / totals.frames, 2) if totals.frames else 0.0,
-            format_version=FORMAT_VERSION,
+            format_version=self._store.format_version(),
             fingerprint_version=FINGERPRINT_VERSION,
         )
 

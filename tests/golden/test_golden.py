@@ -18,7 +18,7 @@ from vcdb.fingerprint.hashes import hashes_of
 from vcdb.fingerprint.picture import image_grid
 from vcdb.fingerprint.sketch import sketches_of
 from vcdb.store.base import Ranges
-from vcdb.store.codec import FORMAT_VERSION, postings_of
+from vcdb.store.codec import FORMAT_VERSION, OLDEST_FORMAT_VERSION, postings_of
 from vcdb.store.lmdb_store import LmdbStore
 from vcdb.testing import scene
 
@@ -43,22 +43,55 @@ def test_fingerprints_are_what_they_were(golden: dict[str, object]) -> None:
     assert (descriptors.codes[0] != codes).mean() < 0.02
 
 
-def test_base_of_this_format_is_read(tmp_path: Path) -> None:
-    """A base written by the first version of the format, byte by byte as it was then."""
-    folder = Path(shutil.copytree(HERE / f"base_v{FORMAT_VERSION}", tmp_path / "base"))
+VERSIONS = range(OLDEST_FORMAT_VERSION, FORMAT_VERSION + 1)
+
+
+def assert_holds_films(store: LmdbStore, count: int) -> None:
+    assert list(store.check()) == []
+    assert [video.title for video in store.videos()] == [f"Film {n + 1}" for n in range(count)]
+    for video in store.videos():
+        new = make_video(video.video_id)
+        wanted = postings_of(video.video_id, new.runs)
+        keys = np.unique(wanted["key"].astype(np.uint32))
+        every = Ranges(keys, np.zeros(len(keys), np.uint8), np.full(len(keys), 255, np.uint8))
+        found = store.scan(every).postings
+        assert set(wanted.tolist()) <= set(found.tolist())
+        _, runs = store.runs(video.video_id, 0, video.records)
+        np.testing.assert_array_equal(runs.frame_edges, new.runs.frame_edges)
+        np.testing.assert_array_equal(runs.edges_us, new.runs.edges_us)
+        for kept, made in zip(runs.descriptors, new.runs.descriptors, strict=True):
+            np.testing.assert_array_equal(kept, made)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_bases_of_all_formats_are_read(tmp_path: Path, version: int) -> None:
+    """Bases written by the first version of each format, byte by byte as they were then."""
+    folder = Path(shutil.copytree(HERE / f"base_v{version}", tmp_path / "base"))
     with LmdbStore(folder) as store:
-        assert list(store.check()) == []
-        assert [video.title for video in store.videos()] == ["Film 1", "Film 2", "Film 3"]
-        for video in store.videos():
-            new = make_video(video.video_id)
-            wanted = postings_of(video.video_id, new.runs)
-            keys = np.unique(wanted["key"].astype(np.uint32))
-            count = len(keys)
-            every = Ranges(keys, np.zeros(count, np.uint8), np.full(count, 255, np.uint8))
-            found = store.scan(every).postings
-            assert set(wanted.tolist()) <= set(found.tolist())
-            _, runs = store.runs(video.video_id, 0, video.records)
-            np.testing.assert_array_equal(runs.descriptors.codes, new.runs.descriptors.codes)
+        assert store.format_version() == version
+        assert_holds_films(store, 3)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("compacted_first", [False, True])
+def test_bases_of_all_formats_become_those_of_today(
+    tmp_path: Path, version: int, compacted_first: bool
+) -> None:
+    """What is added lies beside what is there; what is removed leaves nothing."""
+    folder = Path(shutil.copytree(HERE / f"base_v{version}", tmp_path / "base"))
+    with LmdbStore(folder) as store:
+        if compacted_first:
+            store.compact()
+            assert store.format_version() == FORMAT_VERSION
+            assert_holds_films(store, 3)
+        store.add(make_video(4))
+        assert store.format_version() == FORMAT_VERSION
+        assert_holds_films(store, 4)
+        store.compact()
+        assert_holds_films(store, 4)
+        store.remove([1, 2, 3, 4])
+        with store._env.reading() as txn:
+            assert txn.stat(store._runs)["entries"] == 0
 
 
 def test_courses_are_what_they_were() -> None:

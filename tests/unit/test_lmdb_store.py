@@ -105,6 +105,16 @@ def test_older_versions_are_refused_with_the_remedy(folder: Path, name: str) -> 
         LmdbStore(folder, create=True)
 
 
+def test_a_video_never_takes_the_number_of_another(folder: Path) -> None:
+    set_meta(folder, "next_video_id", 1)
+    with LmdbStore(folder) as store:
+        before = list(store.videos())
+        with pytest.raises(CorruptStoreError, match="runs of video 1"):
+            store.add(make_video(9))
+        assert list(store.videos()) == before
+        assert list(store.check()) == []
+
+
 @pytest.mark.parametrize("kept", [0.9, 0.5, 0.1])
 def test_truncated_file_is_refused(folder: Path, kept: float) -> None:
     data = folder / "data.mdb"

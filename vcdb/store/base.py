@@ -156,6 +156,9 @@ class Store(Protocol):
     def totals(self) -> Totals:
         """Sums, kept up to date by each transaction."""
 
+    def format_version(self) -> int:
+        """Version of the stored bytes; an older one becomes today's once a video is added."""
+
     def check(self) -> Iterator[Finding]:
         """Compare everything that is stored twice or follows from something else."""
 

@@ -24,7 +24,9 @@ from vcdb.fingerprint.sketch import sketches_of
 from vcdb.models import Video
 
 #: Raised by one whenever a reader of the old bytes would misread the new ones.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+#: The oldest one that is still read. What is written to such a base makes it one of today's.
+OLDEST_FORMAT_VERSION = 3
 
 HIGH_KEY_BITS = 24
 RUN_BITS = 24
@@ -265,10 +267,10 @@ def encode_chunk(blocks: Sequence[bytes]) -> bytes:
     return b"".join((struct.pack(">H", len(blocks)), ends.tobytes(), *blocks))
 
 
-def block_of(chunk: bytes | memoryview, number: int) -> memoryview | None:
-    """The block of this number, from 0, or None where the chunk has not so many.
+def block_in(chunk: bytes | memoryview, number: int) -> slice | None:
+    """Where the block of this number, from 0, lies, or None where the chunk has not so many.
 
-    Raises CorruptStoreError.
+    The beginning of the chunk is enough. Raises CorruptStoreError.
     """
     view = memoryview(chunk)
     try:
@@ -281,7 +283,7 @@ def block_of(chunk: bytes | memoryview, number: int) -> memoryview | None:
     except struct.error as error:
         raise CorruptStoreError(f"a chunk of runs cannot be read ({error})") from error
     data = 2 + 4 * count
-    return view[data + start : data + end]
+    return slice(data + start, data + end)
 
 
 _VIDEO_FIELDS = frozenset(field.name for field in fields(Video))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.store.posting_shelf import SHELF_DATABASES, NewSegment
+from vcdb.store.run_shelf import laid_anew
 from vcdb.store.segments import Segment, merged
 
 #: Written in one transaction, so that what it holds in memory stays bounded.
@@ -22,6 +23,12 @@ def copy(snapshot: Any, sources: Mapping[str, Any], fresh: Any) -> None:
     """
     for name, source in sources.items():
         _append(fresh, fresh.open_db(name.encode()), iter(snapshot.cursor(db=source)))
+
+
+def copy_runs(snapshot: Any, source: Any, fresh: Any) -> None:
+    """Copy the database of runs into ``fresh``, as they are stored today."""
+    entries = ((bytes(key), value) for key, value in snapshot.cursor(db=source))
+    _append(fresh, fresh.open_db(b"runs"), laid_anew(entries, fresh.stat()["psize"]))
 
 
 def copy_postings(every: Sequence[Segment], gone: NDArray[np.uint32], fresh: Any) -> None:

@@ -246,6 +246,11 @@ class Environment:
         allocated = getattr(status, "st_blocks", None)
         return status.st_size if allocated is None else allocated * 512
 
+    @property
+    def page_bytes(self) -> int:
+        """Size of a page: 4096, or on some machines more."""
+        return int(self._env.stat()["psize"])
+
     def close(self) -> None:
         """Release the files; closing twice is allowed."""
         if not self._closed:
@@ -255,14 +260,13 @@ class Environment:
     def used_bytes(self) -> int:
         """What of it holds something; the rest was freed, and is used before the file grows."""
         with self.reading() as transaction:
-            page_bytes = self._env.stat()["psize"]
             main = self._env.open_db(None, txn=transaction)
             with transaction.cursor(db=main) as cursor:
                 names = [bytes(name) for name in cursor.iternext(values=False)]
             handles = [main, *(self._env.open_db(n, txn=transaction, create=False) for n in names)]
             stats = [transaction.stat(handle) for handle in handles]
         pages = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats)
-        return int(page_bytes * (_META_PAGES + pages))
+        return int(self.page_bytes * (_META_PAGES + pages))
 
     def _begin(self) -> Any:
         if self._closed:

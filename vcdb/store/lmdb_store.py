@@ -22,6 +22,7 @@ from vcdb.store.codec import (
     FORMAT_VERSION,
     MAX_RUNS,
     MAX_VIDEO_ID,
+    OLDEST_FORMAT_VERSION,
     decode_video,
     encode_video,
     postings_of,
@@ -32,8 +33,8 @@ from vcdb.store.run_shelf import RunShelf, chunks_of
 
 _ID_BYTES = 4
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
-#: Named databases beside those of the postings; copied as they are when the base is compacted.
-_COPIED = ("meta", "videos", "paths", "contents", "runs", "attachments")
+#: Named databases beside those of runs and postings; copied as they are when the base is compacted.
+_COPIED = ("meta", "videos", "paths", "contents", "attachments")
 #: When as much of a file as this is free, for each byte that is used, closing the base compacts it;
 #: not below so many bytes, which nobody would miss.
 _FREE_SHARE = 0.6
@@ -51,7 +52,7 @@ class LmdbStore:
         self._creates = create
         self._env = Environment(
             Path(folder),
-            len(_COPIED) + len(SHELF_DATABASES),
+            len(_COPIED) + 1 + len(SHELF_DATABASES),
             self._open_databases,
             create=create,
             map_bytes=map_bytes,
@@ -82,7 +83,7 @@ class LmdbStore:
                 f"{folder} was written by a newer vcdb (format {version}, fingerprint "
                 f"{fingerprint}); update vcdb to use it"
             )
-        elif version < FORMAT_VERSION or fingerprint < FINGERPRINT_VERSION:
+        elif version < OLDEST_FORMAT_VERSION or fingerprint < FINGERPRINT_VERSION:
             raise FormatVersionError(
                 f"{folder} was written by an older vcdb (format {version}, fingerprint "
                 f"{fingerprint}); add its videos to a new base"
@@ -112,6 +113,7 @@ class LmdbStore:
         if video_id > MAX_VIDEO_ID:
             raise CorruptStoreError(f"{self._env.folder} has no video numbers left")
         _set_meta(txn, self._meta, "next_video_id", video_id + 1)
+        _set_meta(txn, self._meta, "format_version", FORMAT_VERSION)
         video = replace(new.entry, video_id=video_id, records=len(new.runs))
         self._put_entry(txn, video)
         self._run_shelf.add(txn, video_id, chunks)
@@ -290,6 +292,11 @@ class LmdbStore:
         videos, frames, records, duration_us = sums
         return Totals(videos, frames, records, duration_us, self._env.size_bytes())
 
+    def format_version(self) -> int:
+        """See Store."""
+        with self._env.reading() as txn:
+            return int(_meta(txn, self._meta, "format_version"))
+
     # Care
 
     def check(self) -> Iterator[Finding]:
@@ -337,11 +344,15 @@ class LmdbStore:
 
     def compact(self) -> None:
         """See Store. Writes the base anew beside the old file, which it then replaces."""
-        from vcdb.store.compaction import copy, copy_postings
+        from vcdb.store.compaction import copy, copy_postings, copy_runs
 
         def work(snapshot: Any, fresh: Any) -> None:
             sources = {name: getattr(self, f"_{name}") for name in _COPIED}
             copy(snapshot, sources, fresh)
+            with fresh.begin(write=True) as txn:
+                meta = fresh.open_db(b"meta", txn=txn)
+                _set_meta(txn, meta, "format_version", FORMAT_VERSION)
+            copy_runs(snapshot, self._runs, fresh)
             copy_postings(
                 self._posting_shelf.all_segments(snapshot),
                 self._posting_shelf.gone_ids(snapshot),

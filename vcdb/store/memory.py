@@ -15,7 +15,7 @@ from vcdb.fingerprint.runs import RunTable, no_runs
 from vcdb.models import Finding, Video
 from vcdb.store.base import Likeness, NewVideo, Ranges, Scanned, Totals, alike, shares, within
 from vcdb.store.check import check_entry
-from vcdb.store.codec import POSTING, in_order, postings_of, unpack_place
+from vcdb.store.codec import FORMAT_VERSION, POSTING, in_order, postings_of, unpack_place
 
 
 class MemoryStore:
@@ -154,6 +154,10 @@ class MemoryStore:
             sum(round(video.duration_s * 1e6) for video in videos),
             self._postings.nbytes,
         )
+
+    def format_version(self) -> int:
+        """See Store."""
+        return FORMAT_VERSION
 
     def check(self) -> Iterator[Finding]:
         """See Store."""

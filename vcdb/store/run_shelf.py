@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from vcdb.store.codec import (
     CHUNK_BLOCKS,
     CHUNK_RUNS,
     anchors_of,
-    block_of,
+    block_in,
     body_of,
     decode_block,
     encode_block,
@@ -26,6 +27,11 @@ from vcdb.store.codec import (
 )
 
 _ID_BYTES = 4
+#: What LMDB adds to a value that has pages to itself, and to an entry beside others on a page, the
+#: latter with our key of 8 bytes.
+_PAGE_HEAD_BYTES, _ENTRY_BYTES = 16, 18
+#: Entries of which so many fill a page: what is left of a chunk lies in such.
+_ENTRIES_ON_PAGE = 4
 #: Bodies of blocks that are kept for the next to ask for them, 15 KB each.
 _MOST_KEPT = 256
 
@@ -40,6 +46,34 @@ def chunks_of(runs: RunTable) -> list[bytes]:
         encode_chunk(blocks[start : start + CHUNK_BLOCKS])
         for start in range(0, len(blocks), CHUNK_BLOCKS)
     ]
+
+
+def parts_of(chunk: bytes, page_bytes: int) -> list[bytes]:
+    """A chunk as it is stored: what fills pages to the last byte, then what is left in small parts.
+
+    A large value has whole pages to itself, and on average half of the last one is lost; small
+    ones share pages.
+    """
+    small = (page_bytes - _PAGE_HEAD_BYTES) // _ENTRIES_ON_PAGE - _ENTRY_BYTES
+    pages = (len(chunk) + _PAGE_HEAD_BYTES) // page_bytes
+    first = pages * page_bytes - _PAGE_HEAD_BYTES if pages else small
+    starts = range(first, len(chunk), small)
+    return [chunk[:first], *(chunk[start : start + small] for start in starts)]
+
+
+def laid_anew(
+    entries: Iterable[tuple[bytes, bytes]], page_bytes: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """All entries of runs, in the order of keys, as they are stored today."""
+    for (video_id, start), parts in groupby(entries, lambda entry: _chunk_of(entry[0])):
+        chunk = b"".join(part for _, part in parts)
+        yield from _entries(video_id, start, parts_of(chunk, page_bytes))
+
+
+def _entries(video_id: int, start: int, parts: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a chunk's parts: numbers of runs between two chunks are free for them."""
+    for number, part in enumerate(parts):
+        yield _run_key(video_id, start + number), part
 
 
 class _Latest(NamedTuple):
@@ -64,14 +98,24 @@ class RunShelf:
         self._latest: _Latest | None = None
 
     def add(self, txn: Any, video_id: int, chunks: Sequence[bytes]) -> None:
-        """Store a video's runs, as :func:`chunks_of` gives them."""
+        """Store the runs of a new video, as :func:`chunks_of` gives them.
+
+        Its number is the highest yet, so entries are appended: pages are then filled before the
+        next is begun.
+        """
         for number, chunk in enumerate(chunks):
-            txn.put(_run_key(video_id, number * CHUNK_RUNS), chunk, db=self._runs)
+            parts = parts_of(chunk, self._env.page_bytes)
+            for key, part in _entries(video_id, number * CHUNK_RUNS, parts):
+                if not txn.put(key, part, db=self._runs, append=True):
+                    raise CorruptStoreError(f"there are runs of video {video_id} or later ones")
 
     def remove(self, txn: Any, video: Video) -> None:
         """Delete a video's runs."""
-        for start in range(0, video.records, CHUNK_RUNS):
-            txn.delete(_run_key(video.video_id, start), db=self._runs)
+        prefix = video.video_id.to_bytes(_ID_BYTES)
+        with txn.cursor(db=self._runs) as cursor:
+            found = cursor.set_range(prefix)
+            while found and bytes(cursor.key()[:_ID_BYTES]) == prefix:
+                found = cursor.delete()
 
     def runs(self, txn: Any, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
@@ -119,8 +163,20 @@ class RunShelf:
     def _block(self, txn: Any, video_id: int, number: int) -> memoryview | None:
         """One block of runs, or None where it is not there."""
         start = number // CHUNK_BLOCKS * CHUNK_RUNS
-        chunk = txn.get(_run_key(video_id, start), db=self._runs)
-        return None if chunk is None else block_of(chunk, number % CHUNK_BLOCKS)
+        first = txn.get(_run_key(video_id, start), db=self._runs)
+        if first is None or (place := block_in(first, number % CHUNK_BLOCKS)) is None:
+            return None
+        if place.stop <= len(first):
+            return memoryview(first)[place]
+        parts, there = [first[place.start :]], len(first)
+        skipped = max(0, place.start - there)
+        while there < place.stop:
+            part = txn.get(_run_key(video_id, start + len(parts)), db=self._runs)
+            if part is None:
+                raise CorruptStoreError(f"runs of video {video_id} are cut off")
+            parts.append(part)
+            there += len(part)
+        return memoryview(b"".join(parts))[skipped : skipped + place.stop - place.start]
 
     def _blocks(self, txn: Any, video: Video) -> Iterator[memoryview]:
         """All blocks of a video, as far as they are there."""
@@ -155,3 +211,9 @@ class RunShelf:
 
 def _run_key(video_id: int, first_run: int) -> bytes:
     return video_id.to_bytes(_ID_BYTES) + first_run.to_bytes(_ID_BYTES)
+
+
+def _chunk_of(key: bytes) -> tuple[int, int]:
+    """Video and first run of the chunk that an entry belongs to."""
+    number = int.from_bytes(key[_ID_BYTES:])
+    return int.from_bytes(key[:_ID_BYTES]), number - number % CHUNK_RUNS
