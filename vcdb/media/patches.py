@@ -52,11 +52,14 @@ def patches_of(bgr: Picture) -> Patches:
 
 def _surrounding_colour(bgr: Picture) -> tuple[Picture, Picture] | None:
     """Bounds of the most frequent colour, if it is what surrounds a picture by its frequency."""
-    few = np.ascontiguousarray(bgr[::4, ::4])
-    coarse = (few >> 3).reshape(-1, 3) @ np.array([1, 32, 1024], np.int32)
+    # Channel by channel: several times as fast as pixel by pixel.
+    few = np.ascontiguousarray(bgr[::4, ::4].transpose(2, 0, 1)).reshape(3, -1)
+    blue, green, red = (few >> 3).astype(np.uint16)
+    coarse = blue | green << 5 | red << 10
     most = int(np.bincount(coarse).argmax())
-    same = np.sort(few.reshape(-1, 3)[coarse == most], axis=0)
-    middle = (same[(len(same) - 1) // 2].astype(np.int16) + same[len(same) // 2]) // 2
+    same = np.sort(few[:, coarse == most], axis=1)
+    count = same.shape[1]
+    middle = (same[:, (count - 1) // 2].astype(np.int16) + same[:, count // 2]) // 2
     low, high = (np.clip(middle + by, 0, 255).astype(np.uint8) for by in (-_REACH, _REACH))
-    near = cv2.countNonZero(cv2.inRange(few, low, high))
-    return (low, high) if near >= _LEAST_AROUND * len(coarse) else None
+    near = ((few >= low[:, None]) & (few <= high[:, None])).all(axis=0)
+    return (low, high) if np.count_nonzero(near) >= _LEAST_AROUND * len(coarse) else None
