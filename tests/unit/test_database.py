@@ -383,3 +383,18 @@ def test_very_common_pictures_are_bounded_and_say_so(
         bounded = Finder(store).find_grid(grid, "", 10)
     assert bounded.passed_over > 0
     assert bounded.candidates < whole.candidates
+
+
+def test_further_hypotheses_have_a_bound_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LmdbStore(tmp_path / "base", create=True) as store:
+        new = make_video(1, 300)
+        store.add(new)
+        mirrored = grids_of(new.runs.descriptors)[5][:, ::-1]
+        whole = Finder(store).find_grid(mirrored, "", 10)
+        assert whole.passed_over == 0
+        assert whole.matches[0].variant == "mirrored"
+        monkeypatch.setattr("vcdb.search.finder.FURTHER_RECORDS", 1)
+        bounded = Finder(store).find_grid(mirrored, "", 10)
+    assert bounded.passed_over > 0

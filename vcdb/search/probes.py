@@ -75,7 +75,8 @@ class Widening(NamedTuple):
 
     ``order``: (28,), the key's items by how uncertain they are, hash bits before contrasts;
     ``margins`` and ``flips`` in that order. ``levels`` and ``neighbours``: (4,), of the contrasts.
-    ``low_uncertain`` is a mask of the low bits that are uncertain.
+    ``low_uncertain`` is a mask of the low bits that are uncertain. ``doublings``: how many of the
+    key's items are doubled in every rung.
     """
 
     hashes: Hashes
@@ -86,11 +87,7 @@ class Widening(NamedTuple):
     levels: NDArray[np.uint8]
     neighbours: NDArray[np.int8]
     low_uncertain: int
-
-    @property
-    def doublings(self) -> int:
-        """How many items are doubled in every rung."""
-        return int(np.count_nonzero(self.margins[:MAX_DOUBLINGS] <= CORE_ZONE))
+    doublings: int
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -120,21 +117,23 @@ def widen(brightness: Floats) -> list[Widening]:
     flips = np.concatenate([bit_flips, turned], axis=1)
     distances = np.concatenate([margins.bits[:, :HIGH_BITS], margins.levels], axis=1)
     order = distances.argsort(axis=1, kind="stable")
-    low = np.packbits(margins.bits[:, HIGH_BITS:] <= CORE_ZONE, axis=1)[:, 0]
-    keys = pack_keys(hashes.index_hash, hashes.perceptual >> LOW_BITS)
+    low = np.packbits(margins.bits[:, HIGH_BITS:] <= CORE_ZONE, axis=1)[:, 0].tolist()
+    keys = pack_keys(hashes.index_hash, hashes.perceptual >> LOW_BITS).tolist()
     # Numbers of all items in the order of each picture; to take them is faster than to index.
     at = order + order.shape[1] * np.arange(len(order))[:, None]
     distances, flips = distances.ravel().take(at), flips.ravel().take(at)
+    doublings = (distances[:, :MAX_DOUBLINGS] <= CORE_ZONE).sum(axis=1).tolist()
     return [
         Widening(
             Hashes(hashes.index_hash[n : n + 1], hashes.perceptual[n : n + 1]),
-            int(keys[n]),
+            keys[n],
             order[n],
             distances[n],
             flips[n],
             levels[n],
             margins.neighbours[n],
-            int(low[n]),
+            low[n],
+            doublings[n],
         )
         for n in range(len(levels))
     ]
@@ -157,34 +156,44 @@ def rungs(widening: Widening) -> Iterator[Rung]:
 
 def ranges_of(widening: Widening, start: int, stop: int) -> Ranges:
     """What rungs ``start`` to ``stop``, the latter excluded, scan: each key once, ascending."""
+    return ranges_of_all([(widening, start, stop)])[0]
+
+
+def ranges_of_all(
+    asked: Sequence[tuple[Widening, int, int]],
+) -> tuple[Ranges, NDArray[np.intp]]:
+    """Ranges of several questions, each as for :func:`ranges_of`, as one.
+
+    And for each range the number of its question.
+    """
+    every = [_keys(*one) for one in asked]
+    bounds = [_low_bounds(widening, stop) for widening, _, stop in asked]
+    keys = np.concatenate(every)
+    order = keys.argsort(kind="stable")
+    owner = np.repeat(np.arange(len(every)), [len(part) for part in every])[order]
+    low_min, low_max = np.array(bounds, np.uint8).T
+    return Ranges(keys[order], low_min[owner], low_max[owner]), owner
+
+
+def _keys(widening: Widening, start: int, stop: int) -> NDArray[np.uint32]:
+    """Keys that rungs ``start`` to ``stop``, the latter excluded, scan, each once."""
     doublings = widening.doublings
     keys = _spanned(widening, min(doublings, FIRST_DOUBLINGS) if stop == 1 else doublings)
+    if stop <= INNER_RUNGS:
+        return keys
+    outer = _outer_flips(widening)[max(0, start - INNER_RUNGS) : stop - INNER_RUNGS]
+    # Each of the inner rungs scans all that those before it do.
+    flips = [0] if start < INNER_RUNGS else []
+    flips += [int(widening.flips[list(chosen)].sum()) for chosen in outer]
+    return (keys ^ np.array(flips, np.uint32)[:, None]).ravel()
+
+
+def _low_bounds(widening: Widening, stop: int) -> tuple[int, int]:
+    """The least and the greatest low bits that rungs before ``stop`` scan."""
+    if stop > _NARROW_RUNGS:
+        return 0, _LOW_MASK
     low = int(widening.hashes.perceptual[0]) & _LOW_MASK
-    low_min, low_max = 0, _LOW_MASK
-    if stop <= _NARROW_RUNGS:
-        low_min, low_max = low & ~widening.low_uncertain, low | widening.low_uncertain
-    if stop > INNER_RUNGS:
-        outer = _outer_flips(widening)[max(0, start - INNER_RUNGS) : stop - INNER_RUNGS]
-        # Each of the inner rungs scans all that those before it do.
-        flips = [0] if start < INNER_RUNGS else []
-        flips += [int(widening.flips[list(chosen)].sum()) for chosen in outer]
-        keys = (keys ^ np.array(flips, np.uint32)[:, None]).ravel()
-    keys = np.sort(keys)
-    return Ranges(
-        keys, np.full(len(keys), low_min, np.uint8), np.full(len(keys), low_max, np.uint8)
-    )
-
-
-def together(every: Sequence[Ranges]) -> tuple[Ranges, NDArray[np.intp]]:
-    """Ranges of several questions as one; and for each range the number of its question."""
-    if len(every) == 1:
-        return every[0], np.zeros(len(every[0].keys), np.intp)
-    keys = np.concatenate([ranges.keys for ranges in every])
-    order = np.argsort(keys, kind="stable")
-    low_min = np.concatenate([ranges.low_min for ranges in every])
-    low_max = np.concatenate([ranges.low_max for ranges in every])
-    owner = np.repeat(np.arange(len(every)), [len(ranges.keys) for ranges in every])
-    return Ranges(keys[order], low_min[order], low_max[order]), owner[order]
+    return low & ~widening.low_uncertain, low | widening.low_uncertain
 
 
 def _spanned(widening: Widening, doublings: int) -> NDArray[np.uint32]:

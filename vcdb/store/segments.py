@@ -204,8 +204,11 @@ class _Hits(NamedTuple):
     last: NDArray[np.intp]
 
 
-def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
-    begins, ends = _bounds(ranges.keys, ranges.low_min), _bounds(ranges.keys, ranges.low_max)
+def _hits(segment: Segment, begins: NDArray[np.uint32], ends: NDArray[np.uint32]) -> _Hits | None:
+    """Where keys from ``begins`` (n,) to ``ends`` (n,) lie, both as a segment has them."""
+    if segment.count <= PIECE:
+        keys = segment.keys_of(0)
+        return _found(segment, keys.searchsorted(begins), keys.searchsorted(ends, "right"))
     # The last block that begins before a bound is the one that has the bound's row, or ends there.
     fences = segment.fences[1:]
     first_block, last_block = fences.searchsorted(begins), fences.searchsorted(ends, "right")
@@ -215,6 +218,10 @@ def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
     skipped = (blocks - np.arange(len(blocks))) * BLOCK
     first = keys.searchsorted(begins) + skipped[blocks.searchsorted(first_block)]
     last = keys.searchsorted(ends, "right") + skipped[blocks.searchsorted(last_block)]
+    return _found(segment, first, last)
+
+
+def _found(segment: Segment, first: NDArray[np.intp], last: NDArray[np.intp]) -> _Hits | None:
     probe = np.flatnonzero(last > first)
     return _Hits(segment, probe, first[probe], last[probe]) if len(probe) else None
 
@@ -234,7 +241,8 @@ def scan(
     likeness: Likeness | None = None,
 ) -> Scanned:
     """Postings within the ranges, in order; see Store.scan."""
-    found = [hits for one in segments if one.count and (hits := _hits(one, ranges))]
+    bounds = _bounds(ranges.keys, ranges.low_min), _bounds(ranges.keys, ranges.low_max)
+    found = [hits for one in segments if one.count and (hits := _hits(one, *bounds))]
     if not found:
         return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp), 0)
     passed_over = 0
