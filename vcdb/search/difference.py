@@ -157,7 +157,7 @@ def bounded(values: Floats, least: float, most: float) -> Floats:
 
 @cache
 def _equal_parts(count: int) -> Floats:
-    return np.full(count, 1 / count, np.float32)
+    return np.full(count, 1 / max(count, 1), np.float32)
 
 
 def _standardised(values: Floats) -> Floats:
