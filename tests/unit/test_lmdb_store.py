@@ -115,6 +115,42 @@ def test_a_video_never_takes_the_number_of_another(folder: Path) -> None:
         assert list(store.check()) == []
 
 
+def bytes_a_posting(store: LmdbStore) -> float:
+    with store._env.reading() as txn:
+        stored = sum(len(data) for _, data in txn.cursor(db=store._posting_shelf._pieces))
+        return stored / sum(one.count for one in store._posting_shelf.all_segments(txn))
+
+
+@pytest.mark.parametrize(("first_id", "wanted"), [(1, 16), (16_382, 16), (16_383, 18)])
+def test_postings_are_narrow_where_numbers_of_videos_allow_it(
+    tmp_path: Path, first_id: int, wanted: int
+) -> None:
+    folder = tmp_path / "base"
+    LmdbStore(folder, create=True).close()
+    set_meta(folder, "next_video_id", first_id)
+    with LmdbStore(folder) as store:
+        for seed in (1, 2):
+            added = store.add(make_video(seed, 300))
+        assert added.video_id == first_id + 1
+        for _ in range(2):
+            assert bytes_a_posting(store) == wanted
+            assert list(store.check()) == []
+            store.compact()
+
+
+def test_base_with_a_damaged_entry_is_compacted(folder: Path) -> None:
+    """Postings of the video stay, though nobody knows any more how many there may be."""
+    with lmdb.open(str(folder / "data.mdb"), subdir=False, max_dbs=9) as env:
+        videos = env.open_db(b"videos")
+        with env.begin(write=True) as txn:
+            txn.put((1).to_bytes(4), b"nonsense", db=videos)
+    with LmdbStore(folder) as store:
+        before = [part.tobytes() for part in store.all_postings()]
+        store.compact()
+        assert [part.tobytes() for part in store.all_postings()] == before
+        assert bytes_a_posting(store) == 18
+
+
 @pytest.mark.parametrize("kept", [0.9, 0.5, 0.1])
 def test_truncated_file_is_refused(folder: Path, kept: float) -> None:
     data = folder / "data.mdb"
@@ -163,8 +199,11 @@ def change_segment(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> 
 
     def work(entries: Entries) -> None:
         keys, values = entries["pieces"].values()
-        postings = segments.held([segments.Piece(keys, values)]).postings(0, len(keys) // 4)
-        new = NewSegment(0)
+        ((_, directory),) = entries["segments"].items()
+        run_bits = directory[7]
+        segment = segments.held([segments.Piece(keys, values)], run_bits)
+        postings = segment.postings(0, len(keys) // 4)
+        new = NewSegment(0, run_bits)
         entries["pieces"] = dict(new.entries([change(postings)]))
         entries["segments"] = {new.key: new.directory}
 

@@ -38,8 +38,8 @@ def test_order_is_of_key_then_place(videos: int) -> None:
     assert len(in_order(postings[:0])) == 0
 
 
-def view(postings: np.ndarray) -> segments.Segment:
-    return segments.held(list(segments.pieces([postings])))
+def view(postings: np.ndarray, run_bits: int = 0) -> segments.Segment:
+    return segments.held(list(segments.pieces([postings], run_bits)), run_bits)
 
 
 def counting(postings: np.ndarray) -> tuple[segments.Segment, list[int], list[int]]:
@@ -65,13 +65,45 @@ def every(keys: np.ndarray, low_min: int = 0, low_max: int = 255) -> Ranges:
     return Ranges(keys, low[0], low[1])
 
 
+@pytest.mark.parametrize("run_bits", [0, 20])
 @pytest.mark.parametrize("count", [0, 1, 500, segments.PIECE, 3 * segments.PIECE + 1])
-def test_segment_comes_back_as_it_was(count: int) -> None:
+def test_segment_comes_back_as_it_was(count: int, run_bits: int) -> None:
     postings = some_postings(count, 1)
-    segment = view(postings)
+    segment = view(postings, run_bits)
     assert segment.count == count
     np.testing.assert_array_equal(segment.postings(0, count), postings)
     np.testing.assert_array_equal(segment.postings(count // 3, count), postings[count // 3 :])
+
+
+LIMITS = [(4095, 1 << 16), (16383, 1 << 14), (1023, 1 << 18), (255, 1 << 20)]
+
+
+@pytest.mark.parametrize(("video_id", "runs"), LIMITS)
+def test_narrow_places_hold_all_that_they_are_chosen_for(video_id: int, runs: int) -> None:
+    """And no more: beyond, places are wide or of other parts."""
+    run_bits = segments.run_bits_for(video_id, runs)
+    assert 1 << run_bits == runs
+    assert segments.run_bits_for(video_id + 1, runs) != run_bits
+    assert segments.run_bits_for(video_id, runs + 1) != run_bits
+    places = np.array([[1, 0], [1, runs - 1], [video_id, 0], [video_id, runs - 1]], np.uint64).T
+    postings = np.zeros(4, POSTING)
+    postings["key"] = [0, 5, 1 << 27, (1 << 28) - 1]
+    postings["sketch"] = [0, 1, 1 << 63, (1 << 64) - 1]
+    low = np.array([0, 15, 16, 255], np.uint64)
+    postings["place"] = low << np.uint64(56) | places[0] << np.uint64(24) | places[1]
+    (piece,) = segments.pieces([postings], run_bits)
+    assert len(piece.values) == 4 * 12
+    np.testing.assert_array_equal(view(postings, run_bits).postings(0, 4), postings)
+    for place in (runs, (video_id + 1) << 24):
+        postings["place"][2] = place
+        with pytest.raises(CorruptStoreError, match="no video has"):
+            view(postings, run_bits)
+
+
+def test_places_are_wide_where_numbers_are_large() -> None:
+    assert segments.run_bits_for(0, 0) == segments.run_bits_for(1, 1) == 16
+    for video_id, runs in ((16384, 1), (1, (1 << 20) + 1), (4096, (1 << 14) + 1)):
+        assert segments.run_bits_for(video_id, runs) == 0
 
 
 def test_pieces_do_not_depend_on_the_parts_they_come_in() -> None:
@@ -123,12 +155,17 @@ def test_scan_fetches_only_the_pieces_it_needs() -> None:
     assert values == []
 
 
+@pytest.mark.parametrize(
+    "run_bits", [(0, 0, 0, 0), (20, 20, 20, 20), (0, 20, 0, 20), (20, 0, 21, 0)]
+)
 @pytest.mark.parametrize("low", [(0, 255), (17, 200), (99, 99)])
-def test_scan_is_a_filter_over_all_segments(low: tuple[int, int]) -> None:
+def test_scan_is_a_filter_over_all_segments(
+    low: tuple[int, int], run_bits: tuple[int, ...]
+) -> None:
     parts = [some_postings(count, seed) for seed, count in enumerate((700, 0, 60, 5))]
     together = in_order(np.concatenate(parts))
     asked = every(np.concatenate([together["key"][::3], np.arange(50)]), *low)
-    found = segments.scan([view(part) for part in parts], asked)
+    found = segments.scan(list(map(view, parts, run_bits)), asked)
     wanted = together[np.isin(together["key"], asked.keys)]
     probe = np.searchsorted(asked.keys, wanted["key"])
     kept = within(wanted, probe, asked)

@@ -24,7 +24,7 @@ from vcdb.fingerprint.sketch import sketches_of
 from vcdb.models import Video
 
 #: Raised by one whenever a reader of the old bytes would misread the new ones.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 #: The oldest one that is still read. What is written to such a base makes it one of today's.
 OLDEST_FORMAT_VERSION = 3
 

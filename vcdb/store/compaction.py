@@ -31,10 +31,12 @@ def copy_runs(snapshot: Any, source: Any, fresh: Any) -> None:
     _append(fresh, fresh.open_db(b"runs"), laid_anew(entries, fresh.stat()["psize"]))
 
 
-def copy_postings(every: Sequence[Segment], gone: NDArray[np.uint32], fresh: Any) -> None:
+def copy_postings(
+    every: Sequence[Segment], gone: NDArray[np.uint32], run_bits: int, fresh: Any
+) -> None:
     """Merge segments into the only one of ``fresh``, without postings of videos that are gone."""
     directories, pieces, _ = (fresh.open_db(name.encode()) for name in SHELF_DATABASES)
-    new = NewSegment(0)
+    new = NewSegment(0, run_bits)
     _append(fresh, pieces, new.entries(merged(every, gone)))
     if new.count:
         _append(fresh, directories, iter([(new.key, new.directory)]))

@@ -356,10 +356,22 @@ class LmdbStore:
             copy_postings(
                 self._posting_shelf.all_segments(snapshot),
                 self._posting_shelf.gone_ids(snapshot),
+                self._run_bits(snapshot),
                 fresh,
             )
 
         self._env.replace(work)
+
+    def _run_bits(self, txn: Any) -> int:
+        """How a segment of all postings is laid out: see :func:`segments.run_bits_for`."""
+        highest, most = 0, 0
+        for key, value in txn.cursor(db=self._videos):
+            highest = int.from_bytes(key)
+            try:
+                most = max(most, decode_video(highest, value).records)
+            except CorruptStoreError:
+                return 0
+        return segments.run_bits_for(highest, most)
 
     def _compact_if_it_pays(self) -> None:
         size, used = self._env.size_bytes(), self._env.used_bytes()

@@ -22,7 +22,8 @@ DIRECTORIES, PIECES, GONE = SHELF_DATABASES = ("segments", "pieces", "gone")
 _NUMBER_BYTES = 8
 _KEYS, _VALUES = 0, 1
 _PIECE_KEY = struct.Struct(">QIB")
-_COUNT = struct.Struct("<Q")
+#: Number of postings, and above its 56 bits how many of a narrow place are the run's.
+_COUNT, _FIRST_RUN_BIT = struct.Struct("<Q"), 1 << 56
 _FENCE = np.dtype("<u4")
 _ID_BYTES = 4
 
@@ -32,6 +33,7 @@ class _Directory(NamedTuple):
 
     number: int
     postings: int
+    run_bits: int
     fences: NDArray[np.uint32]
     keys: dict[int, NDArray[np.uint32]]
     values: dict[int, NDArray[np.void]]
@@ -61,7 +63,8 @@ class _Reader:
     def values(self, piece: int) -> NDArray[np.void]:
         kept = self._values
         if piece not in kept:
-            kept[piece] = self._whole(segments.values_in(self._fetch(piece, _VALUES)), piece)
+            values = segments.values_in(self._fetch(piece, _VALUES), self._directory.run_bits)
+            kept[piece] = self._whole(values, piece)
         return kept[piece]
 
     def _fetch(self, piece: int, kind: int) -> memoryview:
@@ -83,15 +86,17 @@ class _Reader:
 class NewSegment:
     """A segment about to be stored: first its pieces, then the directory that tells of them."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, run_bits: int) -> None:
+        """``run_bits``: see :func:`vcdb.store.segments.run_bits_for`."""
         self.key = number.to_bytes(_NUMBER_BYTES)
         self.count = 0
+        self._run_bits = run_bits
         self._number = number
         self._fences: list[bytes] = []
 
     def entries(self, parts: Iterable[NDArray[np.void]]) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values of the pieces' database, ascending, for all postings, in order."""
-        for number, piece in enumerate(segments.pieces(parts)):
+        for number, piece in enumerate(segments.pieces(parts, self._run_bits)):
             keys = segments.keys_in(piece.keys)
             self.count += len(keys)
             self._fences.append(keys[:: segments.BLOCK].tobytes())
@@ -101,7 +106,7 @@ class NewSegment:
     @property
     def directory(self) -> bytes:
         """What is stored under ``key`` once all entries were taken."""
-        return _COUNT.pack(self.count) + b"".join(self._fences)
+        return _COUNT.pack(self.count + self._run_bits * _FIRST_RUN_BIT) + b"".join(self._fences)
 
 
 class PostingShelf:
@@ -127,7 +132,9 @@ class PostingShelf:
             postings = in_order(self._without_gone(txn, np.concatenate([*every, postings])))
             for one in old:
                 self._delete(txn, one)
-        new = NewSegment(there[-1].number + 1 if there else 0)
+        _, video_id, run = unpack_place(postings["place"])
+        run_bits = segments.run_bits_for(int(video_id.max()), int(run.max()) + 1)
+        new = NewSegment(there[-1].number + 1 if there else 0, run_bits)
         for key, data in new.entries([postings]):
             txn.put(key, data, db=self._pieces, append=True)
         txn.put(new.key, new.directory, db=self._directories)
@@ -177,7 +184,8 @@ class PostingShelf:
 
     def _segment(self, txn: Any, directory: _Directory) -> segments.Segment:
         reader = _Reader(txn, self._pieces, directory)
-        return segments.Segment(directory.postings, directory.fences, reader.keys, reader.values)
+        count, run_bits, fences = directory.postings, directory.run_bits, directory.fences
+        return segments.Segment(count, fences, reader.keys, reader.values, run_bits)
 
     def _delete(self, txn: Any, directory: _Directory) -> None:
         for piece in range(-(-directory.postings // segments.PIECE)):
@@ -205,10 +213,11 @@ class PostingShelf:
 
 def _directory(number: int, data: bytes | memoryview) -> _Directory:
     blocks, rest = divmod(len(data) - _COUNT.size, _FENCE.itemsize)
-    count = 0 if blocks < 0 else _COUNT.unpack_from(data)[0]
+    run_bits, count = (0, 0) if blocks < 0 else divmod(_COUNT.unpack_from(data)[0], _FIRST_RUN_BIT)
     if rest or blocks != -(-count // segments.BLOCK):
         raise CorruptStoreError(f"the directory of segment {number} of the postings is cut off")
-    return _Directory(number, count, np.frombuffer(data, _FENCE, offset=_COUNT.size), {}, {})
+    fences = np.frombuffer(data, _FENCE, offset=_COUNT.size)
+    return _Directory(number, count, run_bits, fences, {}, {})
 
 
 def _id_key(video_id: int) -> bytes:

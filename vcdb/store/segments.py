@@ -37,13 +37,17 @@ from vcdb.store.codec import (
 _KEY = np.dtype("<u4")
 _LOW_IN_KEY = LOW_BITS // 2
 _LOW_IN_VALUE = LOW_BITS - _LOW_IN_KEY
-#: Where the run is, 48 bits, and the sketch. As mere bytes values are put together many times
-#: faster.
-VALUE = np.dtype([("place", "<u4"), ("place_high", "<u2"), ("sketch", "<u8")])
-RAW = np.dtype((np.void, VALUE.itemsize))
+#: Where the run is, and the sketch: in 48 bits as in all bases, or in 32 where numbers of videos
+#: and runs allow it.
+WIDE = np.dtype([("place", "<u4"), ("place_high", "<u2"), ("sketch", "<u8")])
+NARROW = np.dtype([("place", "<u4"), ("sketch", "<u8")])
 _HIGH_BITS = 16 - _LOW_IN_VALUE
+_NARROW_BITS = 32 - _LOW_IN_VALUE
+#: How many bits of a narrow place are the run's, in order of preference: segments that have the
+#: same are searched together faster. 16: films of some two hours, 4095 of them.
+_RUN_BITS = (16, 14, 18, 20)
 #: Postings of a piece: LMDB puts 16 bytes before a large value, and so many keys fill 2 pages of
-#: 4 KiB to the last byte, and so many values 7 to the last 40.
+#: 4 KiB to the last byte, and so many values 7 to the last 40, or 6 to the last 32.
 PIECE = 2044
 #: Postings of which one is told by the directory; a search reads one such block for each bound.
 #: A piece has so many whole.
@@ -61,28 +65,31 @@ class Segment:
     """Postings in the order of (key, place), in pieces that are fetched when they are needed.
 
     ``fences``: uint32, the key of the first posting of each block. ``keys_of``, ``values_of``: a
-    piece's keys, uint32 (n,), and values, RAW (n,), by its number; raising CorruptStoreError.
+    piece's keys, uint32 (n,), and values, mere bytes (n,), by its number; raising
+    CorruptStoreError. ``run_bits``: see :func:`run_bits_for`.
     """
 
     count: int
     fences: NDArray[np.uint32]
     keys_of: Callable[[int], NDArray[np.uint32]]
     values_of: Callable[[int], NDArray[np.void]]
+    run_bits: int = 0
 
     def postings(self, first: int, last: int) -> NDArray[np.void]:
         """Those of the rows from ``first`` to ``last``, the latter excluded; dtype ``POSTING``."""
-        keys, values = self.rows([(first, last)])
-        return _postings(keys, values, _low(keys, values))
+        rows = self.rows([(first, last)])
+        return rows.postings(rows.low())
 
-    def rows(self, spans: Iterable[tuple[int, int]]) -> tuple[NDArray[np.uint32], NDArray[np.void]]:
-        """Keys and values (dtype ``VALUE``) of the rows of some spans, one after the other."""
+    def rows(self, spans: Iterable[tuple[int, int]]) -> Rows:
+        """The rows of some spans, one after the other."""
         within = list(_in_pieces(spans))
+        layout = _layout(self.run_bits)
         if not within:
-            return np.empty(0, _KEY), np.empty(0, VALUE)
+            return Rows(np.empty(0, _KEY), np.empty(0, layout), self.run_bits)
         keys_of, values_of = self.keys_of, self.values_of
         keys = [keys_of(piece)[begin:end] for piece, begin, end in within]
         values = [values_of(piece)[begin:end] for piece, begin, end in within]
-        return np.concatenate(keys), np.concatenate(values).view(VALUE)
+        return Rows(np.concatenate(keys), np.concatenate(values).view(layout), self.run_bits)
 
     def block_keys(self, blocks: NDArray[np.intp]) -> NDArray[np.uint32]:
         """Keys of the blocks of these numbers, one after the other."""
@@ -91,6 +98,75 @@ class Segment:
             piece, begin = divmod(row, PIECE)
             parts.append(keys_of(piece)[begin : begin + BLOCK])
         return np.concatenate(parts)
+
+
+class Rows(NamedTuple):
+    """Rows of segments as they are stored: keys, values (dtype ``WIDE`` or ``NARROW``).
+
+    As mere bytes values are put together many times faster.
+    """
+
+    keys: NDArray[np.uint32]
+    values: NDArray[np.void]
+    run_bits: int
+
+    def low(self) -> NDArray[np.uint8]:
+        """The low 8 bits of the hashes."""
+        if self.run_bits:
+            lower = self.values["place"] >> np.uint32(_NARROW_BITS)
+        else:
+            lower = self.values["place_high"] >> np.uint16(_HIGH_BITS)
+        upper = self.keys.astype(np.uint8) << np.uint8(_LOW_IN_VALUE)
+        low: NDArray[np.uint8] = upper | lower.astype(np.uint8)
+        return low
+
+    def postings(self, low: NDArray[np.uint8]) -> NDArray[np.void]:
+        """As postings (dtype ``POSTING``), with the ``low`` bits of their hashes."""
+        values, run_bits = self.values, self.run_bits or STORED_RUN_BITS
+        video_bits = _NARROW_BITS - run_bits if self.run_bits else STORED_VIDEO_BITS
+        stored = values["place"].astype(np.uint64)
+        if not self.run_bits:
+            stored |= values["place_high"].astype(np.uint64) << 32
+        run = stored & ((1 << run_bits) - 1)
+        video = (stored >> run_bits) & ((1 << video_bits) - 1)
+        postings = np.empty(len(stored), POSTING)
+        postings["key"] = self.keys >> _LOW_IN_KEY
+        lead = low.astype(np.uint64) << (VIDEO_BITS + RUN_BITS)
+        postings["place"] = lead | video << RUN_BITS | run
+        postings["sketch"] = values["sketch"]
+        return postings
+
+    def take(self, rows: NDArray[np.intp]) -> Rows:
+        """Those of these numbers."""
+        raw = self.values.view(_raw(self.values.dtype))[rows]
+        return Rows(self.keys[rows], raw.view(self.values.dtype), self.run_bits)
+
+    def wide(self) -> Rows:
+        """The same with ``WIDE`` values."""
+        if not self.run_bits:
+            return self
+        low = self.low()
+        postings = self.postings(low)
+        return Rows(self.keys, _values(postings, low, 0), 0)
+
+
+def run_bits_for(video_id: int, runs: int) -> int:
+    """How many bits of a narrow place are the run's; 0 where places must be wide.
+
+    ``video_id`` is the highest number of a video, ``runs`` the most that a video has.
+    """
+    for bits in _RUN_BITS:
+        if runs <= 1 << bits and video_id < 1 << (_NARROW_BITS - bits):
+            return bits
+    return 0
+
+
+def _layout(run_bits: int) -> np.dtype[np.void]:
+    return NARROW if run_bits else WIDE
+
+
+def _raw(dtype: np.dtype[np.void]) -> np.dtype[np.void]:
+    return np.dtype((np.void, dtype.itemsize))
 
 
 class Piece(NamedTuple):
@@ -112,49 +188,43 @@ def _in_pieces(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int
             yield piece, begin, end
 
 
-def _postings(
-    keys: NDArray[np.uint32], values: NDArray[np.void], low: NDArray[np.uint8]
-) -> NDArray[np.void]:
-    """Postings of keys and values as stored, with the ``low`` bits of their hashes."""
-    stored = values["place"] | values["place_high"].astype(np.uint64) << 32
-    run = stored & ((1 << STORED_RUN_BITS) - 1)
-    video = (stored >> STORED_RUN_BITS) & ((1 << STORED_VIDEO_BITS) - 1)
-    postings = np.empty(len(keys), POSTING)
-    postings["key"] = keys >> _LOW_IN_KEY
-    lead = low.astype(np.uint64) << (VIDEO_BITS + RUN_BITS)
-    postings["place"] = lead | video << RUN_BITS | run
-    postings["sketch"] = values["sketch"]
-    return postings
-
-
-def _low(keys: NDArray[np.uint32], values: NDArray[np.void]) -> NDArray[np.uint8]:
-    """The low 8 bits of the hashes."""
-    upper = keys.astype(np.uint8) << np.uint8(_LOW_IN_VALUE)
-    low: NDArray[np.uint8] = upper | (values["place_high"] >> _HIGH_BITS).astype(np.uint8)
-    return low
-
-
-def pieces(parts: Iterable[NDArray[np.void]]) -> Iterator[Piece]:
+def pieces(parts: Iterable[NDArray[np.void]], run_bits: int = 0) -> Iterator[Piece]:
     """The pieces of a segment of all these postings, whose parts follow each other in order."""
     left = np.empty(0, POSTING)
     for part in parts:
         together = np.concatenate([left, part])
         whole = len(together) - len(together) % PIECE
         for start in range(0, whole, PIECE):
-            yield _piece(together[start : start + PIECE])
+            yield _piece(together[start : start + PIECE], run_bits)
         left = together[whole:]
     if len(left):
-        yield _piece(left)
+        yield _piece(left, run_bits)
 
 
-def _piece(postings: NDArray[np.void]) -> Piece:
-    low, video_id, run = unpack_place(postings["place"])
+def _piece(postings: NDArray[np.void], run_bits: int) -> Piece:
+    low = (postings["place"] >> (VIDEO_BITS + RUN_BITS)).astype(np.uint8)
+    keys = _bounds(postings["key"], low)
+    return Piece(keys.tobytes(), _values(postings, low, run_bits).tobytes())
+
+
+def _values(postings: NDArray[np.void], low: NDArray[np.uint8], run_bits: int) -> NDArray[np.void]:
+    """Values as they are stored, of postings with these low bits of their hashes.
+
+    Raises CorruptStoreError where a place does not fit, which :func:`run_bits_for` has foretold.
+    """
+    _, video_id, run = unpack_place(postings["place"])
+    values = np.empty(len(postings), _layout(run_bits))
+    values["sketch"] = postings["sketch"]
+    if run_bits:
+        if (video_id >> (_NARROW_BITS - run_bits) | run >> run_bits).any():
+            raise CorruptStoreError("a posting is of a run that no video has")
+        lead = low.astype(np.uint32) << np.uint32(_NARROW_BITS)
+        values["place"] = lead | video_id << np.uint32(run_bits) | run
+        return values
     stored = run.astype(np.uint64) | video_id.astype(np.uint64) << STORED_RUN_BITS
     stored |= low.astype(np.uint64) << (STORED_RUN_BITS + STORED_VIDEO_BITS)
-    values = np.empty(len(postings), VALUE)
     values["place"], values["place_high"] = stored & 0xFFFFFFFF, (stored >> 32) & 0xFFFF
-    values["sketch"] = postings["sketch"]
-    return Piece(_bounds(postings["key"], low).tobytes(), values.tobytes())
+    return values
 
 
 def _bounds(keys: NDArray[np.uint32], low: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -168,9 +238,9 @@ def keys_in(data: bytes | memoryview) -> NDArray[np.uint32]:
     return _array(data, _KEY)
 
 
-def values_in(data: bytes | memoryview) -> NDArray[np.void]:
-    """A piece's values as RAW, without copying. Raises CorruptStoreError."""
-    return _array(data, RAW)
+def values_in(data: bytes | memoryview, run_bits: int = 0) -> NDArray[np.void]:
+    """A piece's values as mere bytes, without copying. Raises CorruptStoreError."""
+    return _array(data, _raw(_layout(run_bits)))
 
 
 def _array(data: bytes | memoryview, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -184,12 +254,12 @@ def rows_in(piece: int, count: int) -> int:
     return min(PIECE, count - piece * PIECE)
 
 
-def held(every: Sequence[Piece]) -> Segment:
+def held(every: Sequence[Piece], run_bits: int = 0) -> Segment:
     """A segment of pieces in memory."""
     keys = [keys_in(piece.keys) for piece in every]
-    values = [values_in(piece.values) for piece in every]
+    values = [values_in(piece.values, run_bits) for piece in every]
     fences = np.concatenate([np.empty(0, _KEY), *(one[::BLOCK] for one in keys)])
-    return Segment(sum(map(len, keys)), fences, keys.__getitem__, values.__getitem__)
+    return Segment(sum(map(len, keys)), fences, keys.__getitem__, values.__getitem__, run_bits)
 
 
 class _Hits(NamedTuple):
@@ -248,22 +318,24 @@ def scan(
     passed_over = 0
     if most is not None:
         found, passed_over = _at_most(found, most)
-    keys, values, probe = _rows(found)
+    rows, probe = _rows(found)
     low, within = None, len(probe)
     # Of a common key's postings nearly all end here, before anything is made of them.
     kept = (
-        np.ones(within, np.bool_) if likeness is None else alike(values["sketch"], probe, likeness)
+        np.ones(within, np.bool_)
+        if likeness is None
+        else alike(rows.values["sketch"], probe, likeness)
     )
     if _cuts_keys(ranges):
-        low = _low(keys, values)
+        low = rows.low()
         in_range = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
         within = int(np.count_nonzero(in_range))
         kept &= in_range
-    rows = np.flatnonzero(kept)
-    if len(rows) < len(kept):
-        keys, values, probe = keys[rows], values[rows], probe[rows]
-        low = low if low is None else low[rows]
-    postings = _postings(keys, values, _low(keys, values) if low is None else low)
+    chosen = np.flatnonzero(kept)
+    if len(chosen) < len(kept):
+        rows, probe = rows.take(chosen), probe[chosen]
+        low = low if low is None else low[chosen]
+    postings = rows.postings(rows.low() if low is None else low)
     if len(found) > 1:
         order = np.lexsort((postings["place"], probe))
         postings, probe = postings[order], probe[order]
@@ -283,30 +355,33 @@ def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
     return limited, passed_over
 
 
-def _rows(found: list[_Hits]) -> tuple[NDArray[np.uint32], NDArray[np.void], NDArray[np.intp]]:
-    """Keys and values (dtype ``VALUE``) of all hits, and the numbers of their ranges."""
+def _rows(found: list[_Hits]) -> tuple[Rows, NDArray[np.intp]]:
+    """All hits, and the numbers of their ranges."""
     parts = [_rows_of(hits) for hits in found]
     if len(parts) == 1:
         return parts[0]
-    keys, values, probe = zip(*parts, strict=True)
-    raw = np.concatenate([one.view(RAW) for one in values])
-    return np.concatenate(keys), raw.view(VALUE), np.concatenate(probe)
+    every, probe = zip(*parts, strict=True)
+    if len({one.run_bits for one in every}) > 1:
+        every = tuple(one.wide() for one in every)
+    layout = every[0].values.dtype
+    values = np.concatenate([one.values.view(_raw(layout)) for one in every]).view(layout)
+    keys = np.concatenate([one.keys for one in every])
+    return Rows(keys, values, every[0].run_bits), np.concatenate(probe)
 
 
-def _rows_of(hits: _Hits) -> tuple[NDArray[np.uint32], NDArray[np.void], NDArray[np.intp]]:
+def _rows_of(hits: _Hits) -> tuple[Rows, NDArray[np.intp]]:
     segment, probe, first, last = hits
     counts = last - first
     numbers = np.repeat(probe, counts)
     again = first[1:] == first[:-1]
     if not again.any():
-        return *segment.rows(zip(first.tolist(), last.tolist(), strict=True)), numbers
+        return segment.rows(zip(first.tolist(), last.tolist(), strict=True)), numbers
     # What several questions ask for is read once.
     fresh = np.concatenate([[True], ~again | (counts[1:] != counts[:-1])])
     spans = zip(first[fresh].tolist(), last[fresh].tolist(), strict=True)
-    keys, values = segment.rows(spans)
     starts = _begins(counts[fresh])[np.cumsum(fresh) - 1]
     rows = np.arange(len(numbers)) + np.repeat(starts - _begins(counts), counts)
-    return keys[rows], values.view(RAW)[rows].view(VALUE), numbers
+    return segment.rows(spans).take(rows), numbers
 
 
 def _begins(counts: NDArray[np.intp]) -> NDArray[np.intp]:
