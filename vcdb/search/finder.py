@@ -52,6 +52,10 @@ _FIRST_RUNGS = 1
 _CORE_RUNGS = 2
 _NEXT_RUNGS = 4
 ALL_RUNGS = 9
+#: Where all of that led nowhere, the likely hypotheses get more rungs, of so many probes each. That
+#: gives others a chance to match as well: the odds of what is found there are as much lower.
+_DEEP_PROBES = 4096
+_DEEP_ODDS = 1 / 12
 FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
 #: Of the further hypotheses all but one are wrong, and what they lead to resembles by chance: of
@@ -66,6 +70,11 @@ _MIRRORED = Hypothesis("mirrored", geometry(COLUMNS / ROWS, mirrored=True))
 REASON_PLAIN = "too little detail in the picture"
 REASON_NOTHING = "no record close enough"
 REASON_REFUTED = "the nearest film's own frame differs in detail"
+
+
+def deepest(widening: Widening) -> int:
+    """One past the last rung that a likely hypothesis gets, if there are so many."""
+    return ALL_RUNGS + (_DEEP_PROBES >> widening.doublings)
 
 
 class _Asked(NamedTuple):
@@ -250,7 +259,11 @@ class _Search:
             return scored
         patches = patches_of(bgr)
         further = self._expect_of(picture, further_hypotheses(bgr, area, patches))
-        return self._try_further(further) or self._try_screen(bgr, patches)
+        return (
+            self._try_further(further)
+            or self._try_screen(bgr, patches)
+            or self._try_deeper([*as_is, *cut])
+        )
 
     def shown(self, picture: _Picture) -> list[Shown]:
         """What each hypothesis takes the query for, by number."""
@@ -328,9 +341,20 @@ class _Search:
         self._scan(dict.fromkeys(hypotheses, (0, ALL_RUNGS)))
         return self._scored() if hypotheses else []
 
-    def _scored(self) -> list[Scored]:
-        """What may be claimed of what was compared since the last call; near misses are kept."""
+    def _try_deeper(self, hypotheses: list[int]) -> list[Scored]:
+        """Turn more of the key than noise does: something may cover part of the picture."""
+        self._scan({number: (ALL_RUNGS, deepest(self._widenings[number])) for number in hypotheses})
+        return self._scored(_DEEP_ODDS)
+
+    def _scored(self, odds: float = 1.0) -> list[Scored]:
+        """What may be claimed of what was compared since the last call; near misses are kept.
+
+        The odds of each are taken times ``odds``.
+        """
         scored = self._found.stretches(self._least)
+        if odds != 1:
+            every = (one.at_odds(odds) for one in scored)
+            scored = [one for one in every if one.probability >= self._least]
         self.near_misses += [one for one in scored if one.probability < model().claim_from]
         return [one for one in scored if one.probability >= model().claim_from]
 

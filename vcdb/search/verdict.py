@@ -42,6 +42,11 @@ class Scored(NamedTuple):
     hypothesis: int
     placed: bool = False
 
+    def at_odds(self, factor: float) -> Scored:
+        """The same with the odds of its being right taken times ``factor``."""
+        odds = factor * self.probability
+        return self._replace(probability=odds / (odds + 1 - self.probability))
+
 
 class Judgement(NamedTuple):
     """The verdict, and each film's accepted stretches, the best film and stretch first."""

@@ -13,7 +13,8 @@ from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
 from vcdb.media.patches import patches_of
-from vcdb.search.finder import ALL_RUNGS, FURTHER_RUNGS, levels_of_picture
+from vcdb.search.finder import ALL_RUNGS, FURTHER_RUNGS, deepest, levels_of_picture
+from vcdb.search.probes import widen
 from vcdb.search.tint import is_toned, without_tint
 from vcdb.search.variants import (
     Hypothesis,
@@ -55,7 +56,12 @@ def supposed(bgr: NDArray[np.uint8]) -> Supposed | None:
     names = [one.variant for _, group, _ in groups for one in group]
     rungs = [rungs for _, group, rungs in groups for _ in group]
     levels = without_tint(every.take(rows), toned=is_toned(bgr))
-    return Supposed([names[row] for row in rows], [rungs[row] for row in rows], levels)
+    deep = [deepest(widening) for widening in widen(levels.values.brightness)]
+    return Supposed(
+        [names[row] for row in rows],
+        [deep[n] if row < len(likely) else rungs[row] for n, row in enumerate(rows)],
+        levels,
+    )
 
 
 #: Hypotheses of which one is right for most alterations, and others that may be for those whose
