@@ -165,6 +165,18 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_png_file_that_is_cut_off_is_told_in_our_words_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The decoder's library would print a line of its own."""
+    png = cv2.imencode(".png", scene(1))[1].tobytes()
+    for share in (0.05, 0.4, 0.9):
+        with pytest.raises(QueryError, match="damaged or cut off"):
+            read_image(png[: round(share * len(png))])
+    assert capfd.readouterr() == ("", "")
+    np.testing.assert_array_equal(read_image(png + b"more"), scene(1))
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
 def test_no_permission(tmp_path: Path) -> None:
     path = tmp_path / "secret.png"

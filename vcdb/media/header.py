@@ -21,6 +21,9 @@ _VIDEO_STARTS = (
     b"\x00\x00\x00\x01\x67",  # raw H.264
     b"\x00\x00\x00\x01\x40",  # raw H.265
 )
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+#: Of a chunk without its data: length, name and checksum.
+_PNG_CHUNK_BYTES = 12
 
 
 class Header(NamedTuple):
@@ -55,6 +58,16 @@ def other_kind(data: bytes) -> str | None:
     return None
 
 
+def is_cut_off(data: bytes) -> bool:
+    """Whether the bytes are of a PNG file that ends within one of its chunks."""
+    if data[:8] != _PNG_START:
+        return False
+    at = 8
+    while at < len(data) and data[at + 4 : at + 8] != b"IEND":
+        at += _PNG_CHUNK_BYTES + int.from_bytes(data[at : at + 4])
+    return at > len(data)
+
+
 def _jpeg(data: bytes) -> Header | None:
     if data[:3] != b"\xff\xd8\xff":
         return None
@@ -77,7 +90,7 @@ def _jpeg(data: bytes) -> Header | None:
 
 
 def _png(data: bytes) -> Header | None:
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
+    if data[:8] != _PNG_START:
         return None
     width, height = struct.unpack(">II", data[16:24])
     clear = data[25] in (4, 6) or b"tRNS" in data[33 : data.find(b"IDAT")]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vcdb.errors import QueryError
-from vcdb.media.header import Header, other_kind, read_header
+from vcdb.media.header import Header, is_cut_off, other_kind, read_header
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
@@ -36,15 +36,20 @@ def read_image(
     name = "the picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read_file(Path(source))
     header = _checked_header(data, name)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _flags(header, half_size_from_px))
-    except cv2.error:
-        pixels = None
+    # Of a PNG file that is cut off the decoder itself would print a line, and give nothing.
+    pixels = None if is_cut_off(data) else _decoded(data, _flags(header, half_size_from_px))
     if pixels is None or pixels.size == 0:
         raise QueryError(
             f"{name}: this {header.kind} picture is damaged or cut off; fetch it again"
         )
     return _to_bgr(pixels)
+
+
+def _decoded(data: bytes, flags: int) -> npt.NDArray[np.generic] | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
 
 
 def _read_file(path: Path) -> bytes:
