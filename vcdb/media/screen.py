@@ -109,22 +109,24 @@ def _in_order(corners: Corners) -> Corners:
 
 def _dense(hull: Corners) -> Corners:
     """Points a few pixels apart along the hull."""
-    parts = []
-    for start, stop in zip(hull, np.roll(hull, -1, axis=0), strict=True):
-        count = max(1, round(float(np.linalg.norm(stop - start)) / _STEP_PX))
-        parts.append(start + (stop - start) * np.arange(count)[:, None] / count)
-    dense: Corners = np.concatenate(parts)
+    sides = np.roll(hull, -1, axis=0) - hull
+    counts = np.maximum(1, np.rint(np.linalg.norm(sides, axis=1) / _STEP_PX)).astype(np.intp)
+    before = np.repeat(np.cumsum(counts) - counts, counts)
+    part = (np.arange(len(before)) - before) / np.repeat(counts, counts)
+    dense: Corners = np.repeat(hull, counts, axis=0)
+    dense += np.repeat(sides, counts, axis=0) * part[:, None]
     return dense
 
 
 def _refined(corners: Corners, points: Corners) -> Corners | None:
     """Corners where lines fitted to the middle part of each side meet."""
     lines = []
-    for start, stop in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        along = (stop - start) / max(float(np.linalg.norm(stop - start)), 1e-6)
-        length = float(np.linalg.norm(stop - start))
-        at = (points - start) @ along
-        off = np.abs((points - start) @ np.array([-along[1], along[0]]))
+    for start, side in zip(corners, np.roll(corners, -1, axis=0) - corners, strict=True):
+        length = float(np.hypot(*side))
+        across, down = side / max(length, 1e-6)
+        # Along the side, and how far off it.
+        at, off = ((points - start) @ np.array([[across, -down], [down, across]])).T
+        off = np.abs(off)
         own = (at > 0.08 * length) & (at < 0.92 * length) & (off < 0.04 * length + 2)
         if own.sum() < _FEWEST_POINTS:
             return None
@@ -138,11 +140,14 @@ def _refined(corners: Corners, points: Corners) -> Corners | None:
 
 def _meeting(one: Corners, other: Corners) -> Corners | None:
     """Where two lines (direction x, y, point x, y) meet; None where they hardly do."""
-    matrix = np.stack([one[:2], -other[:2]], axis=1)
-    if abs(np.linalg.det(matrix)) < 0.3:
+    across, down, *_ = one.tolist()
+    other_across, other_down, *_ = other.tolist()
+    determinant = other_across * down - across * other_down
+    if abs(determinant) < 0.3:
         return None
-    along = np.linalg.solve(matrix, other[2:] - one[2:])
-    point: Corners = one[2:] + along[0] * one[:2]
+    x, y = (other[2:] - one[2:]).tolist()
+    along = (other_across * y - other_down * x) / determinant
+    point: Corners = one[2:] + along * one[:2]
     return point
 
 
