@@ -181,7 +181,7 @@ def _keys(widening: Widening, start: int, stop: int) -> NDArray[np.uint32]:
     keys = _spanned(widening, min(doublings, FIRST_DOUBLINGS) if stop == 1 else doublings)
     if stop <= INNER_RUNGS:
         return keys
-    outer = _outer_flips(widening)[max(0, start - INNER_RUNGS) : stop - INNER_RUNGS]
+    outer = _outer_flips(widening, max(0, start - INNER_RUNGS), stop - INNER_RUNGS)
     # Each of the inner rungs scans all that those before it do.
     flips = [0] if start < INNER_RUNGS else []
     flips += [int(widening.flips[list(chosen)].sum()) for chosen in outer]
@@ -203,14 +203,16 @@ def _spanned(widening: Widening, doublings: int) -> NDArray[np.uint32]:
     return flips ^ np.uint32(widening.key)
 
 
-def _outer_flips(widening: Widening) -> list[tuple[int, ...]]:
-    """Places of one or two outer items, the smallest sum of margins first."""
+def _outer_flips(
+    widening: Widening, start: int = 0, stop: int | None = None
+) -> list[tuple[int, ...]]:
+    """Places of one or two outer items, the smallest sum of margins first: from start to stop."""
     first = widening.doublings
     margins = widening.margins[first : first + _OUTER_ITEMS]
     within = int(np.count_nonzero(margins <= _OUTER_ZONE))
     chosen, left, right = _choices(within)
     sums = np.append(margins[:within], np.float32(0))
-    ascending = np.argsort(sums[left] + sums[right], kind="stable")
+    ascending = np.argsort(sums[left] + sums[right], kind="stable")[start:stop]
     return [tuple(first + place for place in chosen[at]) for at in ascending.tolist()]
 
 
