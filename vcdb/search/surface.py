@@ -34,7 +34,7 @@ def blank_difference(brightness: Floats) -> float:
     residual = np.abs(values - surface @ (smooth @ values))
     best = np.argpartition(residual, kept - 1)[:kept]
     part = surface[best]
-    fitted = _smooth(part) @ values[best]
+    fitted = np.linalg.solve(part.T @ part + _RIDGE, part.T @ values[best])
     residual = np.abs(values - surface @ fitted)
     residual.sort()
     return float(residual[:kept].mean())
