@@ -6,7 +6,7 @@ import importlib
 import sys
 
 #: Each is a package with ``main(arguments)``.
-NAMES = ("accuracy", "ingest", "locate", "lookup", "capacity", "serve", "startup")
+NAMES = ("accuracy", "bytes", "ingest", "locate", "lookup", "capacity", "serve", "startup")
 
 
 def main(arguments: list[str]) -> int:
