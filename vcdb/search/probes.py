@@ -148,9 +148,10 @@ def rungs(widening: Widening) -> Iterator[Rung]:
     """The rungs in order of likelihood, without an end of their own but the outer items'."""
     for number, name in enumerate(("least certain", "core", "all low bits")):
         yield Rung(name, ranges_of(widening, number, number + 1))
-    outer = _outer_flips(widening)
-    for number, flips in zip(count(INNER_RUNGS), outer, strict=False):
-        names = " and ".join(_name(widening.item(place)) for place in flips)
+    outer = zip(*(places.tolist() for places in _outer_places(widening)), strict=True)
+    for number, places in zip(count(INNER_RUNGS), outer, strict=False):
+        there = [place for place in places if place < len(widening.flips)]
+        names = " and ".join(_name(widening.item(place)) for place in there)
         yield Rung(f"core, turned {names}", ranges_of(widening, number, number + 1))
 
 
@@ -181,11 +182,13 @@ def _keys(widening: Widening, start: int, stop: int) -> NDArray[np.uint32]:
     keys = _spanned(widening, min(doublings, FIRST_DOUBLINGS) if stop == 1 else doublings)
     if stop <= INNER_RUNGS:
         return keys
-    outer = _outer_flips(widening, max(0, start - INNER_RUNGS), stop - INNER_RUNGS)
+    one, other = _outer_places(widening)
+    chosen = slice(max(0, start - INNER_RUNGS), stop - INNER_RUNGS)
+    turned = np.append(widening.flips, np.uint32(0))
+    turned = turned[one[chosen]] | turned[other[chosen]]
     # Each of the inner rungs scans all that those before it do.
-    flips = [0] if start < INNER_RUNGS else []
-    flips += [int(widening.flips[list(chosen)].sum()) for chosen in outer]
-    return (keys ^ np.array(flips, np.uint32)[:, None]).ravel()
+    parts = keys ^ turned[:, None]
+    return (parts if start >= INNER_RUNGS else np.concatenate([keys[None], parts])).ravel()
 
 
 def _low_bounds(widening: Widening, stop: int) -> tuple[int, int]:
@@ -203,27 +206,27 @@ def _spanned(widening: Widening, doublings: int) -> NDArray[np.uint32]:
     return flips ^ np.uint32(widening.key)
 
 
-def _outer_flips(
-    widening: Widening, start: int = 0, stop: int | None = None
-) -> list[tuple[int, ...]]:
-    """Places of one or two outer items, the smallest sum of margins first: from start to stop."""
+def _outer_places(widening: Widening) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of every one and every two outer items, the smallest sum of margins first.
+
+    Where it is one, the second is one past the last place.
+    """
     first = widening.doublings
     margins = widening.margins[first : first + _OUTER_ITEMS]
     within = int(np.count_nonzero(margins <= _OUTER_ZONE))
-    chosen, left, right = _choices(within)
+    one, other = _choices(within)
     sums = np.append(margins[:within], np.float32(0))
-    ascending = np.argsort(sums[left] + sums[right], kind="stable")[start:stop]
-    return [tuple(first + place for place in chosen[at]) for at in ascending.tolist()]
+    ascending = np.argsort(sums[one] + sums[other], kind="stable")
+    one, other = first + one[ascending], other[ascending]
+    return one, np.where(other < within, first + other, len(widening.flips))
 
 
 @cache
-def _choices(
-    items: int,
-) -> tuple[list[tuple[int, ...]], NDArray[np.intp], NDArray[np.intp]]:
-    """Every one and every two of so many items; the two as arrays, ``items`` where there is one."""
+def _choices(items: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Every one and every two of so many items; the second is ``items`` where there is one."""
     chosen = [*combinations(range(items), 1), *combinations(range(items), 2)]
     padded = np.array([(*one, items)[:2] for one in chosen], np.intp).reshape(-1, 2)
-    return chosen, padded[:, 0], padded[:, 1]
+    return padded[:, 0], padded[:, 1]
 
 
 def _name(item: Item) -> str:
