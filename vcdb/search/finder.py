@@ -319,11 +319,12 @@ class _Search:
 
     def _go_on(self, begun: list[int], fresh: list[int]) -> list[Scored]:
         """Scan all rungs of likely hypotheses, those that had their first rungs and others."""
-        # Where the core led to nothing at all, hardly anything ends the search before its end.
-        stop = ALL_RUNGS if self._found.best is None else _NEXT_RUNGS
-        self._scan(dict.fromkeys(begun, (_CORE_RUNGS, stop)) | dict.fromkeys(fresh, (0, stop)))
-        if stop < ALL_RUNGS and not self._found.is_sure:
-            self._scan(dict.fromkeys([*begun, *fresh], (stop, ALL_RUNGS)))
+        self._scan(
+            dict.fromkeys(begun, (_CORE_RUNGS, _NEXT_RUNGS))
+            | dict.fromkeys(fresh, (0, _NEXT_RUNGS))
+        )
+        if not self._found.is_sure:
+            self._scan(dict.fromkeys([*begun, *fresh], (_NEXT_RUNGS, ALL_RUNGS)))
         return self._scored()
 
     def _try_further(self, hypotheses: list[int]) -> list[Scored]:
