@@ -52,11 +52,11 @@ _FIRST_RUNGS = 1
 _CORE_RUNGS = 2
 _NEXT_RUNGS = 4
 ALL_RUNGS = 9
+FURTHER_RUNGS = 3
 #: Where all of that led nowhere, the likely hypotheses get more rungs, of so many probes each. That
 #: gives others a chance to match as well: the odds of what is found there are as much lower.
 _DEEP_PROBES = 4096
 _DEEP_ODDS = 1 / 12
-FURTHER_RUNGS = 3
 #: Records looked at under the keys of one scan; more share only the keys of very common pictures.
 #: Of the further hypotheses all but one are wrong, and what they lead to resembles by chance: of
 #: 200 altered pictures that needed them among 100 million made frames, 163 were found, and 147 with

@@ -22,8 +22,6 @@ _LEAST_COLOUR = 2.5
 _DEGREE, _TONES = 3, np.float32(3)
 #: Keeps the solution defined where all cells are of two tones.
 _RIDGE = 1e-4 * np.eye(_DEGREE + 1, dtype=np.float32)
-
-
 #: A channel is full from here on. So many pixels are looked at, and at least this share of them
 #: must be full in neither of two channels for these to be compared.
 _FULL, _SAMPLED_PIXELS, _LEAST_SHARE = 252, 1500, 0.02
