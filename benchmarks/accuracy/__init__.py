@@ -13,6 +13,7 @@ from benchmarks.accuracy.altered import altered_part, summary
 from benchmarks.accuracy.calibration import by_similarity
 from benchmarks.accuracy.corpus import Corpus, load
 from benchmarks.accuracy.costs import costs, in_larger_bases
+from benchmarks.accuracy.kept import Kept
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
 from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
 from benchmarks.common import RESULTS, SHARED, parser, report, table
@@ -73,7 +74,10 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
     from benchmarks.accuracy.plot import draw
 
     corpus = index.corpus
-    asked = altered_part(index, corpus.clips, seed, every)
+    name = f"accuracy-altered{suffix}"
+    asked_for = {"corpus": str(corpus.folder), "seed": seed, "every": every}
+    kept = Kept(RESULTS / f"{name}.unfinished.jsonl", asked_for)
+    asked = altered_part(index, corpus.clips, seed, every, kept)
     rows = summary(asked, corpus, seed)
     print(table(rows), end="\n\n")
     print(table(costs([*asked.inside, *asked.outside])), end="\n\n")
@@ -94,9 +98,9 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
         for inside, part in ((True, asked.inside), (False, asked.outside))
         for row in part
     ]
-    name = f"accuracy-altered{suffix}"
     report(name, rows, as_json=as_json, parameters=parameters, raw=raw)
     draw(asked, rows, RESULTS / f"{name}.png")
+    kept.forget()
 
 
 def _key(corpus: Corpus, seed: int, *, as_json: bool) -> None:

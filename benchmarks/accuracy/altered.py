@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from benchmarks.accuracy.alterations import ALTERATIONS, Picture, Shot
 from benchmarks.accuracy.corpus import Corpus, is_plain
+from benchmarks.accuracy.kept import Kept, OfClip
 from benchmarks.accuracy.parts import Index
 from benchmarks.accuracy.reencoded import COPIES, copy_of
 from benchmarks.accuracy.scoring import (
@@ -56,33 +58,45 @@ class Altered:
     base_s: float
 
 
-def altered_part(index: Index, clips: Sequence[str], seed: int, every: int = 1) -> Altered:
-    """Ask altered frames of one in ``every`` clips; a third of the films is not in the base."""
+def altered_part(index: Index, clips: Sequence[str], seed: int, every: int, kept: Kept) -> Altered:
+    """Ask altered frames of one in ``every`` clips; a third of the films is not in the base.
+
+    Clips that ``kept`` has already are not asked again.
+    """
     corpus = index.corpus
     films = sorted({corpus.film(clip) for clip in clips})
     random.Random(seed).shuffle(films)
     left_out = set(films[::LEFT_OUT])
+    # Left in the order of the lot: whatever was asked when a run ends early is a fair sample.
     drawn = random.Random(seed).sample(clips, len(clips) // every)
-    inside: list[Scored] = []
-    outside: list[Scored] = []
-    plain = 0
     with index.base([clip for clip in clips if corpus.film(clip) not in left_out]) as database:
         base_s = sum(video.duration_s for video in database.videos())
-        for clip in sorted(drawn):
-            stills = stills_of(corpus.path(clip))
-            shots, flat = shots_of(corpus.path(clip), len(stills.at_s), seed)
-            plain += flat
-            for query in (*alterations_of(clip, shots), *reencoded_of(corpus, clip)):
-                if corpus.film(clip) in left_out:
-                    outside.append(_ask(index, database, query, {}, stills))
-                else:
-                    same = {str(corpus.path(one)): one for one in clips if _same(corpus, one, clip)}
-                    inside.append(_ask(index, database, query, same, stills))
-    return Altered(inside, outside, plain, len(films) - len(left_out), base_s)
+        for clip in drawn:
+            if clip not in kept.clips:
+                inside = corpus.film(clip) not in left_out
+                kept.keep(_ask_clip(index, database, clip, clips if inside else (), seed))
+    asked = [kept.clips[clip] for clip in sorted(drawn)]
+    return Altered(
+        inside=[row for one in asked if one.inside for row in one.rows],
+        outside=[row for one in asked if not one.inside for row in one.rows],
+        plain=sum(one.plain for one in asked),
+        films_in_base=len(films) - len(left_out),
+        base_s=base_s,
+    )
 
 
-def _same(corpus: Corpus, one: str, other: str) -> bool:
-    return corpus.film(one) == corpus.film(other)
+def _ask_clip(
+    index: Index, database: Database, clip: str, clips: Sequence[str], seed: int
+) -> OfClip:
+    """``clips``: those among which others of its film are; none where the film is left out."""
+    corpus = index.corpus
+    path = corpus.path(clip)
+    stills = stills_of(path)
+    shots, plain = shots_of(path, len(stills.at_s), seed)
+    same = {str(corpus.path(one)): one for one in clips if corpus.film(one) == corpus.film(clip)}
+    queries = chain(alterations_of(clip, shots), reencoded_of(corpus, clip))
+    rows = [_ask(index, database, query, same, stills) for query in queries]
+    return OfClip(clip, inside=bool(clips), plain=plain, rows=rows)
 
 
 def shots_of(
