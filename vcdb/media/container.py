@@ -212,12 +212,15 @@ class Opened:
         """Frames that come out for one packet (None: the end); a damaged one is counted."""
         return decode(self.stream, packet, self.report)
 
-    def frames(self) -> Iterator[VideoFrame]:
-        """All frames from here on."""
+    def frames(self, from_pts: int | None = None) -> Iterator[VideoFrame]:
+        """All frames from here on; of those stamped before ``from_pts`` what others may need."""
         first, self.decoded = self.decoded, []
         yield from first
         del first
         for packet in self.packets:
+            if from_pts is not None:
+                early = packet.pts is not None and packet.pts < from_pts
+                self.stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
             yield from decode(self.stream, packet, self.report)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +14,6 @@ from vcdb.media.colour import ColourSpec
 
 Plane = npt.NDArray[Any]
 
-_FULL_RANGE = np.arange(256, dtype=np.uint8)
 _LIMITED_RANGE = np.rint(np.clip((np.arange(256) - 16) * (255 / 219), 0, 255)).astype(np.uint8)
 
 
@@ -85,7 +85,9 @@ class Frame:
         plane = self.planes[1 if self.colour.layout == "rgb" else 0][::step, ::step]
         if self.colour.bit_depth > 8:
             plane = (plane >> (self.colour.bit_depth - 8)).astype(np.uint8)
-        return _FULL_RANGE[plane] if self.colour.full_range else _LIMITED_RANGE[plane]
+        if self.colour.full_range:
+            return np.array(plane, np.uint8, order="C")
+        return np.asarray(cv2.LUT(np.ascontiguousarray(plane), _LIMITED_RANGE), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -338,7 +338,7 @@ class VideoReader:
             yield from self._thinned(opened, part or Part())
             return
         number = 0
-        for decoded in opened.frames():
+        for decoded in opened.frames(part.start_pts if part is not None else None):
             place = part.place(decoded.pts) if part is not None else 0
             if place > 0:
                 return

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -59,17 +60,17 @@ def look_closer(
     looks = [(near, store.video(near[0].video_id)) for near in films]
     placed: dict[int, list[Scored]] = {}
 
-    def work() -> None:
-        for near, video in looks:
-            if video is not None and time.monotonic() < until_s:
-                placed[video.video_id] = _placed(near, shown[near[0].hypothesis], video, until_s)
+    def place(near: Sequence[Scored], video: Video) -> None:
+        placed[video.video_id] = _placed(near, shown[near[0].hypothesis], video, until_s)
 
-    within(until_s - time.monotonic(), work)
-    told = {video_id: found for video_id, found in dict(placed).items() if found}
+    works = [partial(place, near, video) for near, video in looks if video is not None]
+    within(until_s - time.monotonic(), works)
+    told = [(near, found) for near, _ in looks if (found := placed.get(near[0].video_id))]
     if not told:
         return None
-    replaced = {one for near, _ in looks if near[0].video_id in told for one in near}
-    return [*chain.from_iterable(told.values()), *(one for one in scored if one not in replaced)]
+    replaced = {one for near, _ in told for one in near}
+    better = chain.from_iterable(found for _, found in told)
+    return [*better, *(one for one in scored if one not in replaced)]
 
 
 def _placed(near: Sequence[Scored], query: Shown, video: Video, until_s: float) -> list[Scored]:

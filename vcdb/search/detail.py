@@ -8,6 +8,7 @@ Overlays spoil some of the spots, another picture most of them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -64,22 +65,34 @@ def view_of(bgr: NDArray[np.uint8], where: Geometry) -> View:
 def view_of_grey(grey: NDArray[np.uint8], where: Geometry) -> View:
     """The same of a grey picture, uint8 (height, width)."""
     height, width = grey.shape
+    there = _reach(height, width, where)
+    drawn = _drawn(grey, _to_picture(height, width, where))
+    return View(np.ascontiguousarray(drawn[:, ::-1]) if where.mirrored else drawn, there)
+
+
+def _to_picture(height: int, width: int, where: Geometry) -> NDArray[np.float64]:
+    """What leads from a view's pixels to those of a picture of that size, (3, 3)."""
     across = width * (where.x_edges[-1] - where.x_edges[0]) / _WIDTH
     down = height * (where.y_edges[-1] - where.y_edges[0]) / _HEIGHT
     # Pixel centres lie half a pixel in.
     left = width * where.x_edges[0] + across / 2 - 0.5
     top = height * where.y_edges[0] + down / 2 - 0.5
-    inside, area = np.zeros_like(grey), where.area
+    return np.array([[across, 0, left], [0, down, top], [0, 0, 1]])
+
+
+@lru_cache(maxsize=8)
+def _reach(height: int, width: int, where: Geometry) -> NDArray[np.uint8]:
+    """``there`` of a view of a picture of that size: alike for all of a film's frames."""
+    inside, area = np.zeros((height, width), np.uint8), where.area
     inside[
         round(area.top * height) : round(area.bottom * height),
         round(area.left * width) : round(area.right * width),
     ] = 1
-    view = _drawn(grey, inside, np.array([[across, 0, left], [0, down, top], [0, 0, 1]]))
+    there = _drawn_there(inside, _to_picture(height, width, where))
     if where.mirrored:
-        return View(
-            np.ascontiguousarray(view.grey[:, ::-1]), np.ascontiguousarray(view.there[:, ::-1])
-        )
-    return view
+        there = np.ascontiguousarray(there[:, ::-1])
+    there.setflags(write=False)
+    return there
 
 
 def likeness(query: View, frame: View) -> float:
@@ -123,23 +136,28 @@ def _drawn_by_keypoints(
     )
     grey = np.asarray(cv2.cvtColor(query_bgr, cv2.COLOR_BGR2GRAY), np.uint8)
     to_query = np.linalg.pinv(to_view @ matched.frame_from_query)
-    query = _drawn(grey, np.ones_like(grey), to_query)
-    return query, frame
+    there = _drawn_there(np.ones_like(grey), to_query)
+    return View(_drawn(grey, to_query), there), frame
 
 
-def _drawn(grey: NDArray[np.uint8], inside: NDArray[np.uint8], to_picture: NDArray[Any]) -> View:
-    """A view of a picture, whose pixels ``to_picture`` (3, 3) leads to from the view's."""
+def _drawn(grey: NDArray[np.uint8], to_picture: NDArray[Any]) -> NDArray[np.float32]:
+    """A picture as a view, from whose pixels ``to_picture`` (3, 3) leads to the picture's."""
     coarser = float(np.sqrt(abs(np.linalg.det(to_picture[:2, :2]))))
     if coarser > 1.3:
         # Patterns finer than the view's pixels would turn into others.
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), min(0.5 * coarser, 8.0)), np.uint8)
-    size = (_WIDTH, _HEIGHT)
-    flags = cv2.WARP_INVERSE_MAP
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
     drawn = cv2.warpPerspective(
-        grey, to_picture, size, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        grey, to_picture, (_WIDTH, _HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
-    there = cv2.warpPerspective(inside, to_picture, size, flags=flags | cv2.INTER_NEAREST)
-    return View(np.asarray(drawn, np.float32), np.asarray(there, np.uint8))
+    return np.asarray(drawn, np.float32)
+
+
+def _drawn_there(inside: NDArray[np.uint8], to_picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """The same of what is 1 inside a picture."""
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
+    there = cv2.warpPerspective(inside, to_picture, (_WIDTH, _HEIGHT), flags=flags)
+    return np.asarray(there, np.uint8)
 
 
 def _laid_on(query: View, frame: View) -> View:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -102,17 +103,14 @@ def _look_at(looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
     until_s = time.monotonic() + limit_s
     said: dict[int, bool] = {}
 
-    def work() -> None:
-        for look in looks:
-            if time.monotonic() > until_s:
-                return
-            seen = _seen(*look, until_s)
-            if seen is None or time.monotonic() > until_s:
-                continue
-            if confirms(seen) or refutes(seen):
-                said[look[0].video_id] = confirms(seen)
+    def look_at(one: Scored, query: Shown, video: Video) -> None:
+        seen = _seen(one, query, video, until_s)
+        if seen is None or time.monotonic() > until_s:
+            return
+        if confirms(seen) or refutes(seen):
+            said[one.video_id] = confirms(seen)
 
-    within(limit_s, work)
+    within(limit_s, [partial(look_at, *look) for look in looks])
     return dict(said)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -14,6 +17,8 @@ Seen = TypeVar("Seen")
 
 #: Looking at films' own frames for one query ends after so long.
 LIMIT_S = 3.0
+#: Films are looked at side by side, at most so many: each decoder uses several cores already.
+_AT_ONCE = 4
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +42,26 @@ def _is_unchanged(video: Video) -> bool:
     return (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns)
 
 
-def within(limit_s: float, work: Callable[[], None]) -> None:
-    """Let ``work`` run for at most so long; what it has not done by then is left alone.
+def within(limit_s: float, works: Iterable[Callable[[], None]]) -> None:
+    """Let all of ``works`` run, side by side, for at most so long; what is not done is left alone.
 
-    It goes on in a thread of its own, as a file system that does not answer cannot be interrupted.
+    They are begun in their order. They go on in threads of their own, as a file system that does
+    not answer cannot be interrupted.
     """
-    thread = Thread(target=work, name="vcdb-look", daemon=True)
-    thread.start()
-    thread.join(max(0.0, limit_s))
+    until_s = time.monotonic() + limit_s
+    waiting = deque(works)
+
+    def work_on() -> None:
+        while time.monotonic() < until_s:
+            try:
+                work = waiting.popleft()
+            except IndexError:
+                return
+            work()
+
+    count = min(len(waiting), os.cpu_count() or 1, _AT_ONCE)
+    threads = [Thread(target=work_on, name="vcdb-look", daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until_s - time.monotonic()))
