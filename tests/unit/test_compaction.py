@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from vcdb.store.base import Ranges
 from vcdb.store.base_files import current_file
 from vcdb.store.codec import postings_of
 from vcdb.store.lmdb_store import LmdbStore
+
+
+@pytest.fixture(autouse=True)
+def bases_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else closing would compact them, and what a test looks for would lie elsewhere."""
+    monkeypatch.setattr("vcdb.store.lmdb_store._FREE_SHARE_AT_LITTLE_COST", math.inf)
 
 
 def filled(folder: Path, count: int = 40) -> Path:
@@ -150,14 +157,80 @@ def test_full_disk_leaves_the_base_as_it_was(
     assert sorted(path.name for path in folder.iterdir()) == ["data.mdb", "data.mdb-lock"]
 
 
-def test_closing_compacts_where_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def compacts(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr("vcdb.store.lmdb_store._FREE_SHARE_AT_LITTLE_COST", 0.05)
+    return monkeypatch
+
+
+def is_compact(folder: Path) -> bool:
+    size = current_file(folder).stat().st_size
+    with LmdbStore(folder) as store:
+        store.compact()
+    return size <= 1.05 * current_file(folder).stat().st_size + (64 << 10)
+
+
+def test_small_base_is_compact_once_it_is_closed(
+    tmp_path: Path, compacts: pytest.MonkeyPatch
+) -> None:
+    folder = filled(tmp_path / "base", 200)
+    assert is_compact(folder)
+    file = current_file(folder)
+    with LmdbStore(folder) as store:
+        before = content(store)
+        assert list(store.check()) == []
+    with LmdbStore(folder) as store:
+        # Nothing is free: there is nothing to be won.
+        store.attach(3, "course", b"lop")
+    assert current_file(folder) == file
+    with LmdbStore(folder) as store:
+        store.attach(3, "course", b"lap")
+        assert content(store) == before
+
+
+def test_large_base_is_compacted_after_a_batch_that_made_much_of_it(
+    tmp_path: Path, compacts: pytest.MonkeyPatch
+) -> None:
+    compacts.setattr("vcdb.store.lmdb_store._SMALL_BYTES", 0)
+    folder = filled(tmp_path / "base")
+    assert is_compact(folder)
+    for seed in (100, 101):
+        file = current_file(folder)
+        with LmdbStore(folder) as store:
+            store.add(make_video(seed, 150))
+        assert current_file(folder) == file, "one film is a small part of it"
+    with LmdbStore(folder) as store:
+        for seed in range(200, 240):
+            store.add(make_video(seed, 150))
+    assert current_file(folder) != file
+    assert is_compact(folder)
+
+
+def test_large_base_is_compacted_when_much_is_free(
+    tmp_path: Path, compacts: pytest.MonkeyPatch
+) -> None:
+    compacts.setattr("vcdb.store.lmdb_store._SMALL_BYTES", 0)
     folder = filled(tmp_path / "base", 20)
-    monkeypatch.setattr("vcdb.store.lmdb_store._WORTH_BYTES", 0)
     with LmdbStore(folder) as store:
         kept = list(store.videos())
-        assert current_file(folder).name == "data.mdb"
+        file = current_file(folder)
         store.remove([video.video_id for video in kept[1:]])
-    assert current_file(folder).name == "data-1.mdb"
+    assert current_file(folder) != file
     with LmdbStore(folder) as store:
         assert list(store.videos()) == kept[:1]
+        assert list(store.check()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), StoreError("damaged")])
+def test_closing_where_compacting_fails_loses_nothing(
+    tmp_path: Path, compacts: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    compacts.setattr(compaction, "copy_runs", fails)
+    folder = filled(tmp_path / "base")
+    assert [path.name for path in folder.glob("*.mdb")] == ["data.mdb"]
+    with LmdbStore(folder) as store:
+        assert store.totals().videos == 30
         assert list(store.check()) == []

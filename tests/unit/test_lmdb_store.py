@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import resource
 import subprocess
@@ -30,6 +31,12 @@ from vcdb.store.base import Ranges
 from vcdb.store.codec import POSTING, unpack_place
 from vcdb.store.lmdb_store import LmdbStore
 from vcdb.store.posting_shelf import NewSegment
+
+
+@pytest.fixture(autouse=True)
+def bases_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else closing would compact them, and what a test looks for would lie elsewhere."""
+    monkeypatch.setattr("vcdb.store.lmdb_store._FREE_SHARE_AT_LITTLE_COST", math.inf)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.contract.stores import make_video
 from vcdb.errors import CorruptStoreError
+from vcdb.store.base_files import current_file
 from vcdb.store.lmdb_store import LmdbStore
 from vcdb.store.run_shelf import CHUNK_RUNS, laid_anew, parts_of
 
@@ -63,7 +64,7 @@ def test_runs_of_short_videos_fill_their_pages(tmp_path: Path) -> None:
 def test_lost_part_of_a_chunk_is_told(tmp_path: Path) -> None:
     with LmdbStore(tmp_path / "base", create=True) as store:
         store.add(make_video(1, 300))
-    file = str(tmp_path / "base" / "data.mdb")
+    file = str(current_file(tmp_path / "base"))
     with lmdb.open(file, subdir=False, max_dbs=9) as env:
         runs = env.open_db(b"runs")
         with env.begin(write=True) as txn:

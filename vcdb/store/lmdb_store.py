@@ -12,7 +12,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.errors import CorruptStoreError, FormatVersionError
+from vcdb.errors import CorruptStoreError, FormatVersionError, StoreError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, Descriptors
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
@@ -35,10 +35,14 @@ _ID_BYTES = 4
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
 #: Named databases beside those of runs and postings; copied as they are when the base is compacted.
 _COPIED = ("meta", "videos", "paths", "contents", "attachments")
-#: When as much of a file as this is free, for each byte that is used, closing the base compacts it;
-#: not below so many bytes, which nobody would miss.
-_FREE_SHARE = 0.6
-_WORTH_BYTES = 16 << 20
+#: Closing a base that was written to compacts it where so much of the file is free for each byte
+#: that is used. The smaller share will do where it costs little beside what was written: for files
+#: up to so many bytes, which take a twentieth of a second, and for those that grew by so much of
+#: their size, as indexing took far longer. What every transaction leaves free is let be.
+_FREE_SHARE, _FREE_SHARE_AT_LITTLE_COST = 0.6, 0.05
+_SMALL_BYTES = 16 << 20
+_GROWN_SHARE = 1 / 8
+_LEAST_FREE_BYTES = 64 << 10
 
 
 class LmdbStore:
@@ -57,6 +61,7 @@ class LmdbStore:
             create=create,
             map_bytes=map_bytes,
         )
+        self._size_when_opened = self._env.size_bytes()
 
     def _open_databases(self, env: Environment) -> None:
         self._meta = env.database("meta")
@@ -375,7 +380,10 @@ class LmdbStore:
 
     def _compact_if_it_pays(self) -> None:
         size, used = self._env.size_bytes(), self._env.used_bytes()
-        if size > _WORTH_BYTES and size - used > _FREE_SHARE * used:
+        grown = size - self._size_when_opened
+        little = size <= _SMALL_BYTES or grown >= _GROWN_SHARE * size
+        share = _FREE_SHARE_AT_LITTLE_COST if little else _FREE_SHARE
+        if size - used > max(share * used, _LEAST_FREE_BYTES):
             self.compact()
 
     def close(self) -> None:
@@ -383,6 +391,13 @@ class LmdbStore:
         try:
             if self._env.wrote and not self._env.is_closed:
                 self._compact_if_it_pays()
+        except (OSError, StoreError):
+            # All that was written is there. Where the disk is full or a part is damaged, the file
+            # stays as it is. Not imported before it is needed: every search would pay for it.
+            import logging
+
+            log = logging.getLogger(__name__)
+            log.info("%s was not compacted", self._env.folder, exc_info=True)
         finally:
             self._env.close()
 
