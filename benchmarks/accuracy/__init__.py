@@ -13,9 +13,9 @@ from benchmarks.accuracy.altered import altered_part, summary
 from benchmarks.accuracy.calibration import by_similarity
 from benchmarks.accuracy.corpus import Corpus, load
 from benchmarks.accuracy.costs import costs, in_larger_bases
-from benchmarks.accuracy.kept import Kept
 from benchmarks.accuracy.parts import Asked, Index, pairs_part, self_part, unknown_part
 from benchmarks.accuracy.scoring import Scored, mean_over_groups, share
+from benchmarks.accuracy.unfinished import Unfinished
 from benchmarks.common import RESULTS, SHARED, parser, report, table
 
 PARTS = ("self", "pairs", "unknown", "altered", "key")
@@ -76,7 +76,7 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
     corpus = index.corpus
     name = f"accuracy-altered{suffix}"
     asked_for = {"corpus": str(corpus.folder), "seed": seed, "every": every}
-    kept = Kept(RESULTS / f"{name}.unfinished.jsonl", asked_for)
+    kept = Unfinished(RESULTS / f"{name}.unfinished.jsonl", asked_for)
     asked = altered_part(index, corpus.clips, seed, every, kept)
     rows = summary(asked, corpus, seed)
     print(table(rows), end="\n\n")

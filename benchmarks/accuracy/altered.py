@@ -15,7 +15,6 @@ import numpy as np
 
 from benchmarks.accuracy.alterations import ALTERATIONS, Picture, Shot
 from benchmarks.accuracy.corpus import Corpus, is_plain
-from benchmarks.accuracy.kept import Kept, OfClip
 from benchmarks.accuracy.parts import Index
 from benchmarks.accuracy.reencoded import COPIES, copy_of
 from benchmarks.accuracy.scoring import (
@@ -26,6 +25,7 @@ from benchmarks.accuracy.scoring import (
     share,
 )
 from benchmarks.accuracy.stills import Stills, stills_of
+from benchmarks.accuracy.unfinished import OfClip, Unfinished
 from vcdb.database import Database
 from vcdb.media.video import displayed, open_video
 
@@ -58,7 +58,9 @@ class Altered:
     base_s: float
 
 
-def altered_part(index: Index, clips: Sequence[str], seed: int, every: int, kept: Kept) -> Altered:
+def altered_part(
+    index: Index, clips: Sequence[str], seed: int, every: int, kept: Unfinished
+) -> Altered:
     """Ask altered frames of one in ``every`` clips; a third of the films is not in the base.
 
     Clips that ``kept`` has already are not asked again.

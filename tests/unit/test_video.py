@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,6 +160,35 @@ def test_parts_together_are_the_whole(clip: Path) -> None:
         assert len(parts) == 4
         times = [frame.at_s for part in parts for frame in reader.frames(part)]
     assert times == pytest.approx([k / 25 for k in range(60)])
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libx265", "libvpx-vp9"])
+def test_a_part_amid_a_group_is_as_in_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    """What comes before it is decoded as far as others refer to it."""
+    path = tmp_path / "film.mkv"
+    cuts = "0" if codec == "libx264" else "1000000000"
+    options = {"g": "250", "bf": "2", "sc_threshold": cuts}
+    write_video(path, shots(1, 60), encoding=Encoding(codec=codec, options=options))
+    decoded = 0
+
+    def counted(*arguments: Any) -> list[Any]:
+        nonlocal decoded
+        frames = real(*arguments)
+        decoded += len(frames)
+        return frames
+
+    real = low.decode
+    with open_video(path) as reader:
+        whole = {frame.at_s: frame.luma() for frame in reader.frames()}
+        monkeypatch.setattr(low, "decode", counted)
+        part = [(one.at_s, one.luma()) for one in reader.frames(reader.part_between(1.6, 2.0))]
+    assert [at_s for at_s, _ in part] == pytest.approx([k / 25 for k in range(40, 50)])
+    for at_s, luma in part:
+        np.testing.assert_array_equal(luma, whole[at_s])
+    if codec in ("libx264", "mpeg4"):
+        assert decoded < 40
 
 
 def test_sampling_does_not_disturb_a_pass(clip: Path) -> None:

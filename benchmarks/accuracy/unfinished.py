@@ -26,7 +26,7 @@ class OfClip:
     rows: list[Scored]
 
 
-class Kept:
+class Unfinished:
     """A file of lines: what the run was started with, then each clip that is done.
 
     A file of another run, by its parameters or by the code that answered, is begun anew.
