@@ -41,3 +41,20 @@ def is_gone(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def empty_folder_above(path: Path) -> Path | None:
+    """The nearest folder above a path that is there, if nothing can be seen in it.
+
+    A drive that was mounted there may be unplugged.
+    """
+    folder = next((one for one in path.parents if not is_gone(one)), None)
+    return folder if folder is not None and not shows_files(folder) else None
+
+
+def shows_files(folder: Path) -> bool:
+    """Whether there is anything in a folder, as far as one may see."""
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb import admission
-from vcdb.content import is_gone
+from vcdb.content import empty_folder_above, is_gone, shows_files
 from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, UsageError
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
@@ -336,19 +337,32 @@ class Database:
     def prune(self, folders: Sequence[str | Path], *, dry_run: bool = False) -> list[Video]:
         """Remove entries below the folders whose file is gone; the entries are returned.
 
-        With ``dry_run`` they are only returned. Raises UsageError, removing nothing, where one of
-        the folders itself is not there, is empty or cannot be read: a drive may be unplugged.
+        What was in a folder that is there and empty stays, see :meth:`unplugged`. With ``dry_run``
+        they are only returned. Raises UsageError, removing nothing, where one of the folders
+        themselves is not there, is empty or cannot be read.
         """
         for folder in map(Path, folders):
-            if not _shows_files(folder):
+            if not shows_files(folder):
                 raise UsageError(
                     f"{folder}: nothing is pruned, because this folder is not there, is empty or "
                     "cannot be read; is its drive unplugged? 'vcdb remove' removes single videos"
                 )
-        gone = [video for video in self._below(folders) if is_gone(Path(video.path))]
+        gone = [
+            video
+            for video in self._gone_below(folders)
+            if empty_folder_above(Path(video.path)) is None
+        ]
         if gone and not dry_run:
             self._store.remove([video.video_id for video in gone])
         return gone
+
+    def unplugged(self, folders: Sequence[str | Path]) -> dict[Path, int]:
+        """Empty folders below these that videos were in, and how many: drives may be missing."""
+        above = (empty_folder_above(Path(video.path)) for video in self._gone_below(folders))
+        return dict(Counter(folder for folder in above if folder is not None))
+
+    def _gone_below(self, folders: Sequence[str | Path]) -> list[Video]:
+        return [video for video in self._below(folders) if is_gone(Path(video.path))]
 
     def _below(self, folders: Sequence[str | Path]) -> list[Video]:
         tops = [Path(folder).absolute() for folder in folders]
@@ -396,14 +410,6 @@ def _pixels(query: Query) -> NDArray[np.uint8]:
 
 def _name(query: Query) -> str:
     return str(query) if isinstance(query, str | Path) else "picture"
-
-
-def _shows_files(folder: Path) -> bool:
-    """Whether there is anything in a folder, as far as one may see."""
-    try:
-        return any(folder.iterdir())
-    except OSError:
-        return False
 
 
 def _mentions(video: Video, words: Sequence[str]) -> bool:

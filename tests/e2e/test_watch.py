@@ -86,6 +86,22 @@ def test_nothing_is_pruned_where_the_folder_is_gone_or_empty(
     assert "key frames only" in vcdb("show", "1").out
 
 
+def test_what_was_on_a_drive_that_may_be_unplugged_stays(
+    vcdb: Vcdb, films: Path, tmp_path: Path
+) -> None:
+    drive = tmp_path / "all" / "drive"
+    drive.mkdir(parents=True)
+    shutil.copy(films / "market.mp4", drive)
+    shutil.copy(films / "harbour.mp4", drive.parent)
+    assert vcdb("add", drive.parent, "--sample", "key").code == 0
+    (drive / "market.mp4").unlink()
+    done = vcdb("add", "--prune", drive.parent, "--sample", "key")
+    assert done.code == 0
+    assert "removed" not in done.out
+    assert f"{drive} is empty: 1 video of it is kept" in done.err
+    assert len(vcdb("list", "--json").records) == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

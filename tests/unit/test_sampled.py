@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +159,26 @@ def test_pruning_removes_what_is_gone_below_a_folder_that_is_there(
     assert len(db.videos()) == 1
     assert [video.video_id for video in db.prune([folder])] == [1]
     assert db.videos() == []
+
+
+def test_what_was_in_an_empty_folder_stays(db: Database, film: Path, tmp_path: Path) -> None:
+    """Where a drive was mounted, an empty folder is left."""
+    folder = tmp_path / "films"
+    drive = folder / "drive"
+    for place in (drive / "deep", folder / "deleted"):
+        place.mkdir(parents=True)
+        (place / "own.mp4").write_bytes(film.read_bytes() + place.name.encode())
+        db.add(place / "own.mp4", sample="key")
+    shutil.copy(film, folder / "other.mp4")
+    assert db.unplugged([folder]) == {}
+    shutil.rmtree(folder / "deleted")
+    shutil.rmtree(drive / "deep")
+    assert db.unplugged([folder]) == {drive: 1}
+    assert [Path(video.path).parent.name for video in db.prune([folder])] == ["deleted"]
+    assert [Path(video.path).parent.name for video in db.videos()] == ["deep"]
+    drive.rmdir()
+    assert db.unplugged([folder]) == {}
+    assert [Path(video.path).parent.name for video in db.prune([folder])] == ["deep"]
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may look anywhere")
