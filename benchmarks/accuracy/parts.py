@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -59,31 +60,35 @@ class Index:
 
 
 def self_part(index: Index, clips: Sequence[str]) -> Asked:
-    """Every tenth frame of every clip, unaltered, against a base of all clips."""
+    """Every tenth frame of every clip, unaltered, against a base of all clips.
+
+    A twin stands for the clip where it is named as its copy; where its time is not known, neither
+    time nor picture counts.
+    """
     rows, plain = [], 0
+    corpus = index.corpus
+    # Twins follow each other.
+    stills = lru_cache(maxsize=3)(lambda clip: stills_of(corpus.path(clip)))
     with index.base(clips) as database:
         for clip in clips:
-            path = index.corpus.path(clip)
-            film = index.corpus.film(clip)
-            same = [str(index.corpus.path(one)) for one in clips if index.corpus.film(one) == film]
+            path = corpus.path(clip)
+            same = {
+                str(corpus.path(one)): one for one in clips if corpus.film(one) == corpus.film(clip)
+            }
             frame_s = 1 / database.videos(str(path))[0].frame_rate
-            stills = stills_of(path)
             for frame in query_frames(path, STEP):
                 if frame.plain:
                     plain += 1
                     continue
                 answer = index.ask(database, frame.bgr)
-                own = right_match(answer, [str(path)])
-                # A twin stands for the clip where it is named as its copy.
-                match = own or right_match(answer, same)
-                named = match and Path(match.path).name
-                true_s = index.corpus.time_in(clip, frame.at_s, named) if named else None
-                right_time = bool(
-                    match and true_s is not None and is_exact_time(match, true_s, frame_s)
-                )
-                right_picture = right_time or bool(
-                    own and stills.look_the_same(frame.at_s, own.frame)
-                )
+                match = right_match(answer, [str(path)]) or right_match(answer, list(same))
+                true_s = match and corpus.time_in(clip, frame.at_s, same[match.path])
+                right_time = right_picture = None
+                if match and true_s is not None:
+                    right_time = is_exact_time(match, true_s, frame_s)
+                    right_picture = right_time or stills(same[match.path]).look_the_same(
+                        true_s, match.frame
+                    )
                 rows.append(
                     _row(
                         clip,

@@ -13,14 +13,17 @@ import pytest
 
 from tests.looks import asked
 from vcdb.database import Database
+from vcdb.fingerprint.geometry import geometry
 from vcdb.media import look
 from vcdb.models import Match
 from vcdb.search import closer_look, film_frames, finder
 from vcdb.search.closer_look import Narrowed
 from vcdb.search.detail import View
-from vcdb.search.film_frames import Frames
+from vcdb.search.film_frames import Frames, Looking
+from vcdb.search.finder import levels_of_picture
 from vcdb.search.likest_frames import distances
 from vcdb.search.unclear import spans_of, unclear
+from vcdb.search.variants import Hypothesis, Shown, as_it_is
 from vcdb.search.verdict import Scored
 from vcdb.testing import scene, with_bars, write_video
 
@@ -153,6 +156,44 @@ def test_of_shots_that_resemble_each_other_those_of_the_moment_are_told(tmp_path
         _, looked = asked(db, darker(beetles(SPOTS[1])))
         times = sorted([looked.matches[0].at_s, *(one.at_s for one in looked.matches[0].places)])
         assert times == pytest.approx([0, 5], abs=0.5)
+
+
+def test_moments_that_no_probe_led_to_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search may end with the first of many like moments; the nearest may be another."""
+    # So few records are looked at that probes lead to two of the walls only.
+    monkeypatch.setattr(finder, "MOST_RECORDS", 2)
+    path = tmp_path / "returns.mp4"
+    away = [np.roll(scene(2, HEIGHT, WIDTH), 5 * k, axis=1) for k in range(80)]
+    walls = {number: [beetles(SPOTS[number])] * RATE for number in (1, 2, 3)}
+    write_video(path, [*walls[1], *away, *walls[2], *away[::-1], *walls[3]], rate=RATE)
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        for number, at_s in ((1, 0.5), (2, 9.5), (3, 18.5)):
+            without, looked = asked(db, darker(beetles(SPOTS[number])))
+            assert len(without.matches[0].places) == 1
+            assert looked.matches[0].at_s == pytest.approx(at_s, abs=0.5)
+            assert looked.matches[0].similarity <= without.matches[0].similarity
+
+
+def test_a_geometry_that_was_fitted_to_another_frame_does_not_decide(film: Path) -> None:
+    """It fits the frame that it was fitted to, and all others less than what it came from."""
+    picture = frames()[25]
+    rough = as_it_is(picture)
+    fitted = Hypothesis("as_is", geometry(WIDTH / HEIGHT, zoom=1.01, shift_x=0.02))
+    plain, queer = (
+        Shown(picture, one.geometry, levels_of_picture(picture, [one])) for one in (rough, fitted)
+    )
+    seen = []
+    for query in (plain, queer, queer._replace(rough=plain)):
+        found = Looking(query).frames(str(film), (0.0, 9.0), time.monotonic() + 60)
+        assert found is not None
+        seen.append(found)
+    own, other, both = (float(one.distance.min()) for one in seen)
+    assert own < other / 2
+    assert both == own
+    np.testing.assert_array_equal(seen[2].of_cells, seen[0].of_cells)
 
 
 def test_what_is_one_moment_is_not_looked_at(tmp_path: Path) -> None:

@@ -205,6 +205,11 @@ class Candidates:
         blocks = [Block(hypothesis, one.video_id, one.run // BLOCK_RUNS) for one in scored]
         self._scenes.compare(list(dict.fromkeys(blocks)))
 
+    def compare_film(self, one: Scored, records: int) -> None:
+        """Compare all ``records`` runs of a stretch's film with its hypothesis."""
+        numbers = range(-(-records // BLOCK_RUNS))
+        self._scenes.compare([Block(one.hypothesis, one.video_id, number) for number in numbers])
+
     def best_differences(self) -> list[float]:
         """The five smallest differences of records so far, ascending."""
         every = [looked.robust for looked in self._looked]

@@ -7,7 +7,7 @@ colours and levels have a say, taken of each frame itself and not of the run tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -59,11 +59,15 @@ class Frames(NamedTuple):
 
 
 class Looking:
-    """Compares films' frames with one query."""
+    """Compares films' frames with one query.
+
+    A geometry that was fitted to a record fits that one's frame best, and another a little less
+    than what it was fitted from may: both are tried.
+    """
 
     def __init__(self, query: Shown) -> None:
-        self._query = query
-        self._view = coarse(view_of(query.bgr, query.geometry))
+        queries = [query] if query.rough is None else [query, query.rough]
+        self._queries = [(coarse(view_of(one.bgr, one.geometry)), one) for one in queries]
 
     def frames(self, path: str, span: Span, until_s: float) -> Frames | None:
         """All frames shown in a span until ``until_s`` of ``time.monotonic``; None: there are none.
@@ -83,7 +87,7 @@ class Looking:
             for way in ways:
                 way.see(one, luma)
         at_us = np.rint(np.array(at_s) * 1e6).astype(np.int64)
-        every = [Frames(at_us, *way.compared(self._view, self._query)) for way in ways]
+        every = [Frames(at_us, *said) for way in ways for said in way.compared(self._queries)]
         return min(every, key=lambda frames: float(frames.distance.min()))
 
 
@@ -110,11 +114,12 @@ class _Way:
             self._grids.append(self._plan.grids(self._sums))
             self._sums = []
 
-    def compared(self, view: View, query: Shown) -> tuple[Floats, Floats]:
-        """Distances (n,) of the frames from a query, by pixels and by cells."""
+    def compared(self, queries: Iterable[tuple[View, Shown]]) -> Iterator[tuple[Floats, Floats]]:
+        """Distances (n,) of the frames from each of the queries, by pixels and by cells."""
         self._finish()
         levels = levels_of_grids(np.concatenate(self._grids))
-        return distances(view, self._views), moment.distances(query.levels, levels)
+        for view, query in queries:
+            yield distances(view, self._views), moment.distances(query.levels, levels)
 
 
 def _area_of(luma: NDArray[np.uint8]) -> Area:

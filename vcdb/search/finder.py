@@ -62,6 +62,8 @@ _DEEP_ODDS = 1 / 12
 #: 200 altered pictures that needed them among 100 million made frames, 163 were found, and 147 with
 #: as many as for the picture as it is.
 MOST_RECORDS, FURTHER_RECORDS = 100_000, 20_000
+#: A film's runs are all compared, where its moment is open, if they are no more: some half an hour.
+_MOST_RUNS = 8_192
 #: A difference that the rounding of stored codes alone may make: no geometry would explain it.
 _ROUNDING = 0.04
 #: What can be supposed of a grid whose picture is not there.
@@ -155,6 +157,7 @@ class Finder:
             scored = search.exactly(picture, search.for_picture(picture))
             if not second_look:
                 return _answer(search, scored, asked, store)
+            scored = search.all_moments(scored)
         # Films are decoded without a snapshot, which would keep the base from freeing what others
         # remove.
         scored, outcome = self._look_again(search, scored, picture)
@@ -237,9 +240,11 @@ class _Search:
         self.candidates = 0
         self.passed_over = 0
         self.near_misses: list[Scored] = []
-        #: By the hypotheses' numbers; and the pictures of those that are not the query's own.
+        #: By the hypotheses' numbers; the pictures of those that are not the query's own; and by
+        #: those whose geometry was fitted to a record that of which it was.
         self.geometries: list[Geometry] = []
         self._upright: dict[int, _Picture] = {}
+        self._fitted_from: dict[int, int] = {}
 
     @property
     def has_detail(self) -> bool:
@@ -267,10 +272,13 @@ class _Search:
 
     def shown(self, picture: _Picture) -> list[Shown]:
         """What each hypothesis takes the query for, by number."""
-        return [
+        every = [
             Shown(self._upright.get(number, picture).bgr, where, self._found.picture(number))
             for number, where in enumerate(self.geometries)
         ]
+        for number, rough in self._fitted_from.items():
+            every[number] = every[number]._replace(rough=every[rough])
+        return every
 
     def exactly(self, picture: _Picture, scored: list[Scored]) -> list[Scored]:
         """Look again under the exact geometry, where what was found leaves more than rounding."""
@@ -295,10 +303,29 @@ class _Search:
         fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
         if own:
             self._upright.update(dict.fromkeys(fresh, picture))
+        self._fitted_from.update(dict.fromkeys(fresh, best.hypothesis))
         for number in fresh:
             self._found.compare_again(number, scored)
         self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
         return [*scored, *self._scored()]
+
+    def all_moments(self, scored: list[Scored]) -> list[Scored]:
+        """With all stretches of films whose moment is open: probes may have led to some only.
+
+        A search ends with the first match that is beyond doubt. Very long films are passed over.
+        """
+        films = unclear(scored)
+        for near in films:
+            video = self._store.video(near[0].video_id)
+            if video is not None and video.records <= _MOST_RUNS:
+                self._found.compare_film(near[0], video.records)
+        likeliest = {near[0].video_id: max(one.probability for one in near) for near in films}
+        fresh = {
+            _place(one): one._replace(probability=min(one.probability, likeliest[one.video_id]))
+            for one in (self._scored() if films else ())
+            if one.video_id in likeliest
+        }
+        return [*(one for one in scored if _place(one) not in fresh), *fresh.values()]
 
     def for_grid(self, grid: Floats) -> list[Scored]:
         """Try the two hypotheses about a grid, (7, 11, 3)."""
@@ -405,6 +432,10 @@ class _Search:
             return
         for number, rungs in rungs_of.items():
             self._tracer.scanned(number, *rungs, found.postings[numbers == number], self._found)
+
+
+def _place(one: Scored) -> tuple[int, int, int]:
+    return one.hypothesis, one.video_id, one.run
 
 
 def levels_of_picture(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> Levels:

@@ -61,12 +61,14 @@ class Shown(NamedTuple):
     """What a hypothesis takes the query for: pixels, uint8 (height, width, 3), and where in them.
 
     The pixels are those of the query but where they had to be set upright. ``levels``: of its
-    cells, one picture, as they are compared.
+    cells, one picture, as they are compared. ``rough``: the hypothesis whose geometry was fitted to
+    a record to make this one, if it was.
     """
 
     bgr: NDArray[np.uint8]
     geometry: Geometry
     levels: Levels
+    rough: Shown | None = None
 
 
 def as_it_is(bgr: NDArray[np.uint8]) -> Hypothesis:
