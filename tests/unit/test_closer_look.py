@@ -301,6 +301,23 @@ def test_what_time_did_not_suffice_for_stays(
     assert len(looked.matches[0].places) == len(without.matches[0].places)
 
 
+def test_nobody_waits_for_more_frames_than_can_be_looked_at(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+
+    def noted(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+        looks.append(args)
+        return iter(())
+
+    monkeypatch.setattr(film_frames, "glimpses_between", noted)
+    assert_the_answer_is_left(db)
+    assert len(looks) == 1
+    monkeypatch.setattr(closer_look, "_MOST_FRAMES", 20)
+    assert_the_answer_is_left(db)
+    assert len(looks) == 1
+
+
 def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
     soon = list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() + 60))
     assert [round(one.frame.at_s, 3) for one in soon] == [number / RATE for number in range(10, 20)]

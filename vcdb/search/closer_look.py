@@ -28,6 +28,8 @@ from vcdb.store.base import Store
 _AROUND_S = 0.3
 #: Frames between two stretches are read rather than sought past when they take no longer than this.
 _READ_ON_S = 2.0
+#: Spans of more frames are passed over: to wait for them would be in vain.
+_MOST_FRAMES = 3000
 #: Frames look the same to a query where they are no farther from it than the best, by so many
 #: levels of 255 and such a share of it, and by so much of their cells; other stretches show the
 #: same shot within more.
@@ -98,6 +100,8 @@ def _looked(
     looking = Looking(query)
     around_s = max(_AROUND_S, video.sample_step_s or 0.0)
     for span in _by_likelihood(spans_of(near, around_s, _READ_ON_S), near):
+        if (span[1] - span[0]) * video.frame_rate > _MOST_FRAMES:
+            continue
         frames = looking.frames(video.path, span, until_s)
         if frames is None or time.monotonic() > until_s:
             return
