@@ -45,7 +45,8 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, levels_of  # noqa: 
 from vcdb.indexing import index_video  # noqa: E402
 from vcdb.search.difference import differences  # noqa: E402
 from vcdb.search.evidence import FEATURES, features_of, is_supposed  # noqa: E402
-from vcdb.search.finder import Finder, levels_of_picture  # noqa: E402
+from vcdb.search.finder import Finder  # noqa: E402
+from vcdb.search.query_search import levels_of_picture  # noqa: E402
 from vcdb.search.surface import blank_difference  # noqa: E402
 from vcdb.search.tint import is_toned, without_tint  # noqa: E402
 from vcdb.search.variants import Hypothesis, Shown  # noqa: E402

@@ -27,8 +27,9 @@ from vcdb.fingerprint.descriptor import (
     levels_of_grids,
 )
 from vcdb.fingerprint.sketch import sketched, sketches_of
-from vcdb.search.finder import ALL_RUNGS, MOST_RECORDS, Finder
+from vcdb.search.finder import Finder
 from vcdb.search.probes import ranges_of, widen
+from vcdb.search.query_search import ALL_RUNGS, MOST_RECORDS
 from vcdb.store.base import Store
 from vcdb.store.base_files import drop_from_cache
 from vcdb.store.codec import unpack_place

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks.lookup.queries import Query
 from vcdb.fingerprint.sketch import sketches_of
-from vcdb.search.finder import MOST_RECORDS
 from vcdb.search.probes import ranges_of, widen
+from vcdb.search.query_search import MOST_RECORDS
 from vcdb.store.base import Likeness, Ranges, Store, within
 
 #: Records that a peer returns.

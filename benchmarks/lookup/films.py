@@ -19,7 +19,7 @@ from vcdb.fingerprint.runs import RunTable
 from vcdb.indexing import BAR_SAMPLES, index_video
 from vcdb.media.bars import find_area
 from vcdb.media.video import displayed, open_video
-from vcdb.search.finder import levels_of_picture
+from vcdb.search.query_search import levels_of_picture
 from vcdb.search.variants import Hypothesis
 
 #: A re-encoded copy: smaller by this, and a JPEG of this quality.

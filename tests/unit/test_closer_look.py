@@ -16,12 +16,12 @@ from vcdb.database import Database
 from vcdb.fingerprint.geometry import geometry
 from vcdb.media import look
 from vcdb.models import Match
-from vcdb.search import closer_look, film_frames, finder
+from vcdb.search import closer_look, film_frames, finder, query_search
 from vcdb.search.closer_look import Narrowed
 from vcdb.search.detail import View
 from vcdb.search.film_frames import Frames, Looking
-from vcdb.search.finder import levels_of_picture
 from vcdb.search.likest_frames import distances
+from vcdb.search.query_search import levels_of_picture
 from vcdb.search.unclear import spans_of, unclear
 from vcdb.search.variants import Hypothesis, Shown, as_it_is
 from vcdb.search.verdict import Scored
@@ -163,7 +163,7 @@ def test_moments_that_no_probe_led_to_are_seen(
 ) -> None:
     """A search may end with the first of many like moments; the nearest may be another."""
     # So few records are looked at that probes lead to two of the walls only.
-    monkeypatch.setattr(finder, "MOST_RECORDS", 2)
+    monkeypatch.setattr(query_search, "MOST_RECORDS", 2)
     path = tmp_path / "returns.mp4"
     away = [np.roll(scene(2, HEIGHT, WIDTH), 5 * k, axis=1) for k in range(80)]
     walls = {number: [beetles(SPOTS[number])] * RATE for number in (1, 2, 3)}

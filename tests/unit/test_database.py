@@ -379,7 +379,7 @@ def test_very_common_pictures_are_bounded_and_say_so(
         grid = grids_of(new.runs.descriptors)[5]
         whole = Finder(store).find_grid(grid, "", 10)
         assert whole.passed_over == 0
-        monkeypatch.setattr("vcdb.search.finder.MOST_RECORDS", 1)
+        monkeypatch.setattr("vcdb.search.query_search.MOST_RECORDS", 1)
         bounded = Finder(store).find_grid(grid, "", 10)
     assert bounded.passed_over > 0
     assert bounded.candidates < whole.candidates
@@ -395,6 +395,6 @@ def test_further_hypotheses_have_a_bound_of_their_own(
         whole = Finder(store).find_grid(mirrored, "", 10)
         assert whole.passed_over == 0
         assert whole.matches[0].variant == "mirrored"
-        monkeypatch.setattr("vcdb.search.finder.FURTHER_RECORDS", 1)
+        monkeypatch.setattr("vcdb.search.query_search.FURTHER_RECORDS", 1)
         bounded = Finder(store).find_grid(mirrored, "", 10)
     assert bounded.passed_over > 0

@@ -11,7 +11,7 @@ from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
 from vcdb.media.patches import patches_of
 from vcdb.search.difference import differences
-from vcdb.search.finder import levels_of_picture
+from vcdb.search.query_search import levels_of_picture
 from vcdb.search.variants import as_it_is, further_hypotheses
 from vcdb.testing import scene
 

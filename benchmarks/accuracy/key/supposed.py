@@ -13,8 +13,8 @@ from vcdb.fingerprint.shrink import shrunk
 from vcdb.media.area import FULL
 from vcdb.media.bars import find_area_image
 from vcdb.media.patches import patches_of
-from vcdb.search.finder import ALL_RUNGS, FURTHER_RUNGS, deepest, levels_of_picture
 from vcdb.search.probes import widen
+from vcdb.search.query_search import ALL_RUNGS, FURTHER_RUNGS, deepest, levels_of_picture
 from vcdb.search.tint import is_toned, without_tint
 from vcdb.search.variants import (
     Hypothesis,

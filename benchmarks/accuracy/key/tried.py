@@ -12,9 +12,9 @@ from benchmarks.accuracy.key.records import Records, held
 from vcdb.fingerprint.cells import CHOSEN
 from vcdb.fingerprint.descriptor import Levels
 from vcdb.fingerprint.sketch import Sketched, sketched
-from vcdb.search.finder import ALL_RUNGS
 from vcdb.search.nearest import SKETCH_SHARE, shares_turned
 from vcdb.search.probes import INNER_RUNGS, Widening, ranges_of, widen
+from vcdb.search.query_search import ALL_RUNGS
 
 #: So many probes a picture, at most.
 BUDGETS = (128, 1024, 4096)
