@@ -187,7 +187,7 @@ def test_a_geometry_that_was_fitted_to_another_frame_does_not_decide(film: Path)
     )
     seen = []
     for query in (plain, queer, queer._replace(rough=plain)):
-        found = Looking(query).frames(str(film), (0.0, 9.0), time.monotonic() + 60)
+        found = Looking(query).frames(str(film), [(0.0, 9.0)], time.monotonic() + 60)
         assert found is not None
         seen.append(found)
     own, other, both = (float(one.distance.min()) for one in seen)
@@ -301,6 +301,32 @@ def test_what_time_did_not_suffice_for_stays(
     assert len(looked.matches[0].places) == len(without.matches[0].places)
 
 
+def test_what_was_read_when_time_ran_out_is_told(
+    db: Database, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two stretches one was read; where that is the less likely one, it says nothing."""
+    picture = darker(beetles(SPOTS[2]))
+    where = as_it_is(picture)
+    query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
+    real = look.glimpses_between
+
+    def slow(
+        path: str, spans: list[tuple[float, float]], *, until_s: float
+    ) -> Iterator[look.Glimpse]:
+        for glimpse in real(path, spans, until_s=until_s):
+            if glimpse.frame.at_s > 5:
+                monkeypatch.setattr(time, "monotonic", lambda: until_s + 0.1)
+                return
+            yield glimpse
+
+    monkeypatch.setattr(film_frames, "glimpses_between", slow)
+    (video,) = db.videos()
+    near = [stretch(1.0, 4.0), stretch(6.0, 7.5)._replace(run=1)]
+    seen = list(closer_look._looked(near, query, video, time.monotonic() + 60))
+    assert [one.scored.start_us for one in seen] == [2_000_000]
+    assert closer_look._placed(near[::-1], query, video, time.monotonic() + 60) == []
+
+
 def test_nobody_waits_for_more_frames_than_can_be_looked_at(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,10 +345,12 @@ def test_nobody_waits_for_more_frames_than_can_be_looked_at(
 
 
 def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
-    soon = list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() + 60))
-    assert [round(one.frame.at_s, 3) for one in soon] == [number / RATE for number in range(10, 20)]
+    spans = [(1.0, 1.45), (1.75, 2.05)]
+    soon = list(look.glimpses_between(film, spans, until_s=time.monotonic() + 60))
+    shown = [*range(10, 15), *range(18, 21)]
+    assert [round(one.frame.at_s, 3) for one in soon] == [number / RATE for number in shown]
     assert soon[0].luma.shape == (HEIGHT, WIDTH)
-    assert list(look.glimpses_between(film, 1.0, 2.0, until_s=time.monotonic() - 1)) == []
+    assert list(look.glimpses_between(film, spans, until_s=time.monotonic() - 1)) == []
 
 
 def stretch(start_s: float, end_s: float, order: float = 0.0, video_id: int = 1) -> Scored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from vcdb.media.video import open_video
 
 #: Of pictures with more rows every second or n-th sample is taken.
 _MOST_ROWS = 720
+_ROUNDING_S = 1e-6
 
 
 class Glimpse(NamedTuple):
@@ -56,14 +57,19 @@ def frames_between(
 
 
 def glimpses_between(
-    path: str | Path, start_s: float, stop_s: float, *, until_s: float
+    path: str | Path, spans: Sequence[tuple[float, float]], *, until_s: float
 ) -> Iterator[Glimpse]:
-    """Every frame shown from ``start_s`` to ``stop_s``, each valid until the next.
+    """Every frame shown in one of some spans, in s, each valid until the next.
 
-    None is begun after ``until_s`` of ``time.monotonic``. Raises VideoOpenError, DecodeError.
+    The spans are apart and in order; the file is read from the first to the last. None is begun
+    after ``until_s`` of ``time.monotonic``. Raises VideoOpenError, DecodeError.
     """
-    for frame in _shown_between(path, start_s, stop_s, until_s):
-        yield Glimpse(frame, small_luma(frame, _MOST_ROWS))
+    left = list(spans)
+    for frame in _shown_between(path, left[0][0], left[-1][1], until_s):
+        while left and frame.at_s > left[0][1]:
+            del left[0]
+        if left and frame.at_s >= left[0][0] - _ROUNDING_S:
+            yield Glimpse(frame, small_luma(frame, _MOST_ROWS))
 
 
 def _shown_between(
@@ -74,5 +80,5 @@ def _shown_between(
             if time.monotonic() > until_s or frame.at_s > stop_s:
                 return
             # A frame is shown until the next one: it may have begun a little before.
-            if frame.at_s >= start_s - 1e-6:
+            if frame.at_s >= start_s - _ROUNDING_S:
                 yield frame

@@ -30,6 +30,8 @@ _AROUND_S = 0.3
 _READ_ON_S = 2.0
 #: Spans of more frames are passed over: to wait for them would be in vain.
 _MOST_FRAMES = 3000
+#: So much of the time is left for comparing what was read.
+_TO_COMPARE_S = 0.3
 #: Frames look the same to a query where they are no farther from it than the best, by so many
 #: levels of 255 and such a share of it, and by so much of their cells; other stretches show the
 #: same shot within more.
@@ -78,7 +80,9 @@ def look_closer(
 def _placed(near: Sequence[Scored], query: Shown, video: Video, until_s: float) -> list[Scored]:
     """The stretches whose frames the query shows, narrowed, the best first; none: cannot tell."""
     looked = looked_at(video, lambda: list(_looked(near, query, video, until_s)))
-    return _ranked(near, looked) if looked else []
+    # Where time did not suffice for the likeliest, what was seen of others says little.
+    told = looked and any(_place(one.scored) == _place(near[0]) for one in looked)
+    return _ranked(near, looked) if looked and told else []
 
 
 def _ranked(near: Sequence[Scored], looked: Sequence[Narrowed]) -> list[Scored]:
@@ -89,29 +93,50 @@ def _ranked(near: Sequence[Scored], looked: Sequence[Narrowed]) -> list[Scored]:
     ranked = sorted(looked, key=lambda one: one.rank)
     limit = ranked[0].distance * (1 + _SAME_SHOT_SHARE) + _SAME_SHOT
     alike = [one.scored._replace(order=near[0].order) for one in ranked if one.distance <= limit]
-    seen = {(one.scored.run, one.scored.hypothesis) for one in looked}
-    return alike + [one for one in near if (one.run, one.hypothesis) not in seen]
+    seen = {_place(one.scored) for one in looked}
+    return alike + [one for one in near if _place(one) not in seen]
+
+
+def _place(one: Scored) -> tuple[int, int]:
+    return one.run, one.hypothesis
 
 
 def _looked(
     near: Sequence[Scored], query: Shown, video: Video, until_s: float
 ) -> Iterator[Narrowed]:
-    """Each stretch narrowed, those of the likeliest span first, as long as there is time."""
+    """Each stretch narrowed, those of the likeliest part first, as long as there is time."""
     looking = Looking(query)
     around_s = max(_AROUND_S, video.sample_step_s or 0.0)
-    for span in _by_likelihood(spans_of(near, around_s, _READ_ON_S), near):
-        if (span[1] - span[0]) * video.frame_rate > _MOST_FRAMES:
+    read_until_s = until_s - _TO_COMPARE_S
+    for spans in _parts(near, around_s):
+        if sum(stop - start for start, stop in spans) * video.frame_rate > _MOST_FRAMES:
             continue
-        frames = looking.frames(video.path, span, until_s)
-        if frames is None or time.monotonic() > until_s:
+        frames = looking.frames(video.path, spans, read_until_s)
+        if frames is None:
             return
-        inside = [one for one in near if _is_in(span, one)]
-        yield from (found for one in inside if (found := _narrowed(one, frames, around_s)))
+        in_time = time.monotonic() <= read_until_s
+        for span in spans:
+            if in_time or span[1] <= frames.at_us[-1] / 1e6:
+                inside = (one for one in near if _is_in(span, one))
+                seen = frames.within(span)
+                yield from (found for one in inside if (found := _narrowed(one, seen, around_s)))
+        if not in_time:
+            return
 
 
-def _by_likelihood(spans: Sequence[Span], near: Sequence[Scored]) -> list[Span]:
-    """Spans in the order of the best stretch in each."""
-    return list(dict.fromkeys(span for one in near for span in spans if _is_in(span, one)))
+def _parts(near: Sequence[Scored], around_s: float) -> list[list[Span]]:
+    """Spans around the stretches, those that are read in one go together, the likeliest first."""
+    spans = spans_of(near, around_s)
+    parts = [
+        [span for span in spans if whole[0] <= span[0] and span[1] <= whole[1]]
+        for whole in spans_of(near, around_s, _READ_ON_S)
+    ]
+    order = [next(k for k, one in enumerate(near) if _is_in(_whole(part), one)) for part in parts]
+    return [parts[k] for k in np.argsort(order)]
+
+
+def _whole(part: Sequence[Span]) -> Span:
+    return part[0][0], part[-1][1]
 
 
 def _is_in(span: Span, one: Scored) -> bool:

@@ -31,8 +31,8 @@ from vcdb.search.variants import Shown
 #: A film's bars are looked for in the first so many frames of a span: where the picture is dark,
 #: they seem larger.
 _FIRST_FRAMES = 8
-#: Frames are halved while their short side stays at least this: it is that of a view.
-_SHORT_SIDE_PX = 168
+#: Frames are halved while their short side stays at least this: twice that of a coarse view.
+_SHORT_SIDE_PX = 84
 #: What cells say counts so much beside what pixels say, each in proportion, and what noise may
 #: make of either: levels of 255, and what moments are ranked by.
 _SAY_OF_CELLS = 0.3
@@ -57,6 +57,12 @@ class Frames(NamedTuple):
         rank += _SAY_OF_CELLS * np.log(self.of_cells + _NOISE_OF_CELLS)
         return rank
 
+    def within(self, span: Span) -> Frames:
+        """Those shown from when to when, to a microsecond."""
+        edges_us = span[0] * 1e6 - 1, span[1] * 1e6 + 1
+        part = slice(*np.searchsorted(self.at_us, edges_us).tolist())
+        return Frames(self.at_us[part], self.distance[part], self.of_cells[part])
+
 
 class Looking:
     """Compares films' frames with one query.
@@ -69,12 +75,12 @@ class Looking:
         queries = [query] if query.rough is None else [query, query.rough]
         self._queries = [(coarse(view_of(one.bgr, one.geometry)), one) for one in queries]
 
-    def frames(self, path: str, span: Span, until_s: float) -> Frames | None:
-        """All frames shown in a span until ``until_s`` of ``time.monotonic``; None: there are none.
+    def frames(self, path: str, spans: Sequence[Span], until_s: float) -> Frames | None:
+        """All frames shown in spans until ``until_s`` of ``time.monotonic``; None: there are none.
 
-        Raises VideoOpenError, DecodeError.
+        The spans are apart and in order. Raises VideoOpenError, DecodeError.
         """
-        glimpses = glimpses_between(path, *span, until_s=until_s)
+        glimpses = glimpses_between(path, spans, until_s=until_s)
         first = [one.kept() for one in islice(glimpses, _FIRST_FRAMES)]
         if not first:
             return None

@@ -22,7 +22,11 @@ _COARSER = 4
 _FITS = 3
 _MOST_TIMES, _MOST_MORE = 6.0, 2.0
 _LEAST_SCALE = 1.0
-_HELD_BACK = 1e-2 * np.eye(3, dtype=np.float32)
+_HELD_BACK = 1e-2 * np.eye(3)
+#: Which power of a frame's pixels the product of two of 1, y and y² is.
+_PRODUCTS = np.add.outer(np.arange(3), np.arange(3))
+#: So many frames are compared at once: what is made of them stays in the cache.
+_AT_ONCE = 16
 #: Fewer pixels in common say nothing.
 _FEWEST = 200
 
@@ -45,19 +49,40 @@ def distances(query: View, frames: Sequence[View]) -> Floats:
     if common.sum() < _FEWEST:
         return np.full(len(frames), np.inf, np.float32)
     ours = query.grey[common]
-    return np.array([_distance(ours, frame.grey[common]) for frame in frames], np.float32)
+    some = (frames[k : k + _AT_ONCE] for k in range(0, len(frames), _AT_ONCE))
+    return np.concatenate(
+        [_distances(ours, np.stack([one.grey[common] for one in part])) for part in some]
+    )
 
 
-def _distance(query: Floats, frame: Floats) -> float:
-    """Of pixels (n,) of each."""
-    shade = (frame - 128) / 64
-    powers = np.stack([np.ones_like(shade), shade, shade * shade])
-    weighted = powers
+def _distances(query: Floats, frames: Floats) -> Floats:
+    """Of the pixels (p,) of a query those (n, p) of frames."""
+    powers = _powers(query, frames)
+    weights = np.ones_like(frames)
     for _ in range(_FITS):
-        tone = np.linalg.solve(weighted @ powers.T + _HELD_BACK, weighted @ query)
-        left_over = np.abs(query - tone @ powers)
-        middle = float(np.partition(left_over, len(left_over) // 2)[len(left_over) // 2])
-        scale = max(2 * middle, _LEAST_SCALE)
-        weighted = powers / (1 + np.square(left_over / scale))
-    most = _MOST_TIMES / 2 * scale + _MOST_MORE
-    return float(np.minimum(left_over, most).mean())
+        shown = (_tones(powers, weights)[:, None] @ powers[:, :3])[:, 0]
+        left_over = np.abs(query - shown)
+        half = left_over.shape[1] // 2
+        middle = np.partition(left_over, half, axis=1)[:, half, None]
+        scale = np.maximum(2 * middle, np.float32(_LEAST_SCALE))
+        weights = 1 / (1 + np.square(left_over / scale))
+    most = np.float32(_MOST_TIMES / 2) * scale + np.float32(_MOST_MORE)
+    distance: Floats = np.minimum(left_over, most).mean(axis=1)
+    return distance
+
+
+def _powers(query: Floats, frames: Floats) -> Floats:
+    """1, y, y², y³, y⁴, x, xy, xy² of the frames' pixels y and the query's x, (n, 8, p)."""
+    powers = np.empty((len(frames), 8, frames.shape[1]), np.float32)
+    powers[:, 0], powers[:, 5] = 1, query
+    powers[:, 1] = (frames - 128) / 64
+    for power in (2, 3, 4, 6, 7):
+        np.multiply(powers[:, power - 1], powers[:, 1], out=powers[:, power])
+    return powers
+
+
+def _tones(powers: Floats, weights: Floats) -> Floats:
+    """Offset, gain and bend, (n, 3), that pixels (n, p) of these weights are fitted best by."""
+    sums = (powers @ weights[..., None])[..., 0].astype(np.float64)
+    products = sums[:, _PRODUCTS] + _HELD_BACK
+    return np.linalg.solve(products, sums[:, 5:, None])[..., 0].astype(np.float32)
