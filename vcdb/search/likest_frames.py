@@ -13,6 +13,7 @@ import numpy as np
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.search.detail import View
+from vcdb.search.tone import fitted, powers_of
 
 #: A view of 264 × 168 pixels is taken so many times coarser, which averages out what an encoder
 #: leaves.
@@ -22,9 +23,7 @@ _COARSER = 4
 _FITS = 3
 _MOST_TIMES, _MOST_MORE = 6.0, 2.0
 _LEAST_SCALE = 1.0
-_HELD_BACK = 1e-2 * np.eye(3)
-#: Which power of a frame's pixels the product of two of 1, y and y² is.
-_PRODUCTS = np.add.outer(np.arange(3), np.arange(3))
+_HELD_BACK = (1e-2, 1e-2, 1e-2)
 #: So many frames are compared at once: what is made of them stays in the cache.
 _AT_ONCE = 16
 #: Fewer pixels in common say nothing.
@@ -57,11 +56,12 @@ def distances(query: View, frames: Sequence[View]) -> Floats:
 
 def _distances(query: Floats, frames: Floats) -> Floats:
     """Of the pixels (p,) of a query those (n, p) of frames."""
-    powers = _powers(query, frames)
+    shade = (frames - 128) / 64
+    powers = powers_of(query, shade)
     weights = np.ones_like(frames)
     for _ in range(_FITS):
-        shown = (_tones(powers, weights)[:, None] @ powers[:, :3])[:, 0]
-        left_over = np.abs(query - shown)
+        tone = np.stack(fitted(powers, weights, _HELD_BACK), axis=1)
+        left_over = np.abs(query - (tone[:, None] @ powers[:, :3])[:, 0])
         half = left_over.shape[1] // 2
         middle = np.partition(left_over, half, axis=1)[:, half, None]
         scale = np.maximum(2 * middle, np.float32(_LEAST_SCALE))
@@ -69,20 +69,3 @@ def _distances(query: Floats, frames: Floats) -> Floats:
     most = np.float32(_MOST_TIMES / 2) * scale + np.float32(_MOST_MORE)
     distance: Floats = np.minimum(left_over, most).mean(axis=1)
     return distance
-
-
-def _powers(query: Floats, frames: Floats) -> Floats:
-    """1, y, y², y³, y⁴, x, xy, xy² of the frames' pixels y and the query's x, (n, 8, p)."""
-    powers = np.empty((len(frames), 8, frames.shape[1]), np.float32)
-    powers[:, 0], powers[:, 5] = 1, query
-    powers[:, 1] = (frames - 128) / 64
-    for power in (2, 3, 4, 6, 7):
-        np.multiply(powers[:, power - 1], powers[:, 1], out=powers[:, power])
-    return powers
-
-
-def _tones(powers: Floats, weights: Floats) -> Floats:
-    """Offset, gain and bend, (n, 3), that pixels (n, p) of these weights are fitted best by."""
-    sums = (powers @ weights[..., None])[..., 0].astype(np.float64)
-    products = sums[:, _PRODUCTS] + _HELD_BACK
-    return np.linalg.solve(products, sums[:, 5:, None])[..., 0].astype(np.float32)

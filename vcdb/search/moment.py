@@ -16,6 +16,7 @@ from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
 from vcdb.search.difference import bounded, by_common_cells, over, row_means, rows_of
 from vcdb.search.tint import is_colourless
+from vcdb.search.tone import fitted, powers_of
 
 #: Weights of colour and of levels beside the distance of brightness, and what they count at most.
 #: Of those tried on copies made by other people, these gave most right times.
@@ -84,42 +85,15 @@ def _of_brightness(query: Floats, stored: Floats) -> Floats:
     A tone is a gain, an offset and a bend, as gamma makes it.
     """
     x, y = _standardised(query), _standardised(stored)
-    powers = _powers(x, y)
+    powers = powers_of(x, y)
     left_over = x - y
     for _ in range(_FITS):
-        offset, gain, bend = _tone(powers, _trust(left_over))
+        offset, gain, bend = fitted(powers, _trust(left_over), _HELD_BACK)
         left_over = x - (offset[:, None] + y * (gain[:, None] + bend[:, None] * y))
     most = np.maximum(_MOST_TIMES * _middle(left_over), np.float32(_MOST_OF_A_CELL))
     within = np.minimum(np.abs(left_over), most)
     distance: Floats = np.sqrt(row_means(within * within))
     return distance
-
-
-def _powers(x: Floats, y: Floats) -> Floats:
-    """1, y, y², y³, y⁴, x, xy, xy² of cells, (n, 8, cells)."""
-    powers = np.empty((len(y), 8, y.shape[1]), np.float32)
-    powers[:, 0], powers[:, 1], powers[:, 5] = 1, y, x
-    for power in (2, 3, 4, 6, 7):
-        np.multiply(powers[:, power - 1], y, out=powers[:, power])
-    return powers
-
-
-def _tone(powers: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Offset, gain and bend, (n,) each, that cells (n, cells) of these weights are fitted best by.
-
-    By Cramer's rule, all rows at once: a solver would go from row to row.
-    """
-    sums = (powers @ weights[..., None])[..., 0].T.astype(np.float64)
-    a, d, f = (sums[2 * n] + _HELD_BACK[n] for n in range(3))
-    b, c, e = sums[1], sums[2], sums[3]
-    of_a, of_b, of_c = d * f - e * e, c * e - b * f, b * e - c * d
-    of_d, of_e, of_f = a * f - c * c, b * c - a * e, a * d - b * b
-    whole = a * of_a + b * of_b + c * of_c
-    u, v, w = sums[5:]
-    offset = (of_a * u + of_b * v + of_c * w) / whole
-    gain = (of_b * u + of_d * v + of_e * w) / whole
-    bend = (of_c * u + of_e * v + of_f * w) / whole
-    return offset.astype(np.float32), gain.astype(np.float32), bend.astype(np.float32)
 
 
 def _standardised(values: Floats) -> Floats:
