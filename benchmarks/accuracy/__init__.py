@@ -78,6 +78,8 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
     asked_for = {"corpus": str(corpus.folder), "seed": seed, "every": every}
     kept = Unfinished(RESULTS / f"{name}.unfinished.jsonl", asked_for)
     asked = altered_part(index, corpus.clips, seed, every, kept)
+    if not asked.inside or not asked.outside:
+        raise SystemExit("interrupted before there was anything to tell; the same call goes on")
     rows = summary(asked, corpus, seed)
     print(table(rows), end="\n\n")
     print(table(costs([*asked.inside, *asked.outside])), end="\n\n")
@@ -89,6 +91,7 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
         "corpus": corpus.folder.name,
         "seed": seed,
         "every": every,
+        "clips": asked.clips,
         "plain_left_out": asked.plain,
         "films_in_base": asked.films_in_base,
         "base_s": asked.base_s,
@@ -100,7 +103,8 @@ def _altered(index: Index, seed: int, every: int, suffix: str, *, as_json: bool)
     ]
     report(name, rows, as_json=as_json, parameters=parameters, raw=raw)
     draw(asked, rows, RESULTS / f"{name}.png")
-    kept.forget()
+    if asked.finished:
+        kept.forget()
 
 
 def _key(corpus: Corpus, seed: int, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import random
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -49,10 +50,15 @@ class Query(NamedTuple):
 
 @dataclass(frozen=True)
 class Altered:
-    """Rows by alteration (``group``), those of films in the base first; plain frames left out."""
+    """Rows by alteration (``group``), those of films in the base first; plain frames left out.
+
+    ``clips``: of so many; ``finished``: these are all that were to be asked.
+    """
 
     inside: list[Scored]
     outside: list[Scored]
+    clips: int
+    finished: bool
     plain: int
     films_in_base: int
     base_s: float
@@ -63,7 +69,7 @@ def altered_part(
 ) -> Altered:
     """Ask altered frames of one in ``every`` clips; a third of the films is not in the base.
 
-    Clips that ``kept`` has already are not asked again.
+    Clips that ``kept`` has already are not asked again. Ctrl-C ends it with those that are done.
     """
     corpus = index.corpus
     films = sorted({corpus.film(clip) for clip in clips})
@@ -73,14 +79,17 @@ def altered_part(
     drawn = random.Random(seed).sample(clips, len(clips) // every)
     with index.base([clip for clip in clips if corpus.film(clip) not in left_out]) as database:
         base_s = sum(video.duration_s for video in database.videos())
-        for clip in drawn:
-            if clip not in kept.clips:
-                inside = corpus.film(clip) not in left_out
-                kept.keep(_ask_clip(index, database, clip, clips if inside else (), seed))
-    asked = [kept.clips[clip] for clip in sorted(drawn)]
+        with suppress(KeyboardInterrupt):
+            for clip in drawn:
+                if clip not in kept.clips:
+                    inside = corpus.film(clip) not in left_out
+                    kept.keep(_ask_clip(index, database, clip, clips if inside else (), seed))
+    asked = [kept.clips[clip] for clip in sorted(drawn) if clip in kept.clips]
     return Altered(
         inside=[row for one in asked if one.inside for row in one.rows],
         outside=[row for one in asked if not one.inside for row in one.rows],
+        clips=len(asked),
+        finished=len(asked) == len(drawn),
         plain=sum(one.plain for one in asked),
         films_in_base=len(films) - len(left_out),
         base_s=base_s,

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accuracy import unfinished
+from benchmarks.accuracy import altered, unfinished
+from benchmarks.accuracy.corpus import Corpus
+from benchmarks.accuracy.parts import Index
 from benchmarks.accuracy.scoring import Scored
 from benchmarks.accuracy.unfinished import OfClip, Unfinished
+from vcdb.database import Database
 
 PARAMETERS = {"seed": 1, "every": 2}
 
@@ -53,6 +56,29 @@ def test_another_run_begins_anew(file: Path) -> None:
 def test_other_code_begins_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unfinished, "code_digest", lambda: "other")
     assert Unfinished(file, PARAMETERS).clips == {}
+
+
+def test_a_run_that_is_interrupted_tells_what_it_has(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.unlink()
+    asked: list[str] = []
+
+    def until_the_third(_index: Index, _base: Database, clip: str, *_: object) -> OfClip:
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(clip)
+        return of_clip(clip)
+
+    monkeypatch.setattr(altered, "_ask_clip", until_the_third)
+    clips = tuple(f"{name}.mp4" for name in "abcd")
+    index = Index(Corpus(tmp_path, clips, {}))
+    monkeypatch.setattr(index, "base", lambda _clips: Database(tmp_path / "base", create=True))
+    for finished in (False, True):
+        told = altered.altered_part(index, clips, 1, 1, Unfinished(file, PARAMETERS))
+        assert (told.clips, told.finished) == ((4, True) if finished else (2, False))
+        assert len(told.inside) == told.clips
+        asked.clear()
 
 
 def test_the_digest_is_of_all_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
