@@ -15,6 +15,8 @@ from tests.looks import asked
 from vcdb.database import Database
 from vcdb.fingerprint.geometry import geometry
 from vcdb.media import look
+from vcdb.media.colour import Matrix
+from vcdb.media.video import displayed, open_video
 from vcdb.models import Match
 from vcdb.search import closer_look, film_frames, finder, query_search
 from vcdb.search.closer_look import Narrowed
@@ -25,7 +27,7 @@ from vcdb.search.query_search import levels_of_picture
 from vcdb.search.unclear import spans_of, unclear
 from vcdb.search.variants import Hypothesis, Shown, as_it_is
 from vcdb.search.verdict import Scored
-from vcdb.testing import scene, with_bars, write_video
+from vcdb.testing import Encoding, scene, with_bars, write_video
 
 HEIGHT, WIDTH, RATE, CELL = 252, 448, 10, 36
 #: Where the beetles sit, second by second; in the fifth they sit as in the first.
@@ -194,6 +196,23 @@ def test_a_geometry_that_was_fitted_to_another_frame_does_not_decide(film: Path)
     assert own < other / 2
     assert both == own
     np.testing.assert_array_equal(seen[2].of_cells, seen[0].of_cells)
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+def test_an_unaltered_frame_hardly_differs_from_itself(tmp_path: Path, matrix: Matrix) -> None:
+    """Neither in strong colours, which the film's own luma counts, nor in small print."""
+    path, rng = tmp_path / "screen.mkv", np.random.default_rng(1)
+    screen = np.kron(rng.integers(50, 200, (7, 12, 3)), np.ones((36, 36, 1))).astype(np.uint8)
+    for row in range(20, HEIGHT, 20):
+        cv2.putText(screen, "small print " * 5, (4, row), cv2.FONT_HERSHEY_PLAIN, 0.8, (225,) * 3)
+    write_video(path, [screen] * 5, rate=RATE, quality=4, encoding=Encoding(matrix=matrix))
+    with open_video(path) as reader:
+        picture = next(displayed(frame) for frame in reader.frames())
+    where = as_it_is(picture)
+    query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
+    found = Looking(query).frames(str(path), [(0.0, 1.0)], time.monotonic() + 60)
+    assert found is not None
+    assert found.distance.max() < 0.5
 
 
 def test_what_is_one_moment_is_not_looked_at(tmp_path: Path) -> None:

@@ -90,6 +90,16 @@ def _yuv_to_rgb(matrix: Matrix) -> npt.NDArray[np.float64]:
     )
 
 
+def luma_weights(colour: ColourSpec) -> tuple[float, float, float]:
+    """What blue, green and red count in the plane that stands for brightness (Y, or G of RGB)."""
+    if colour.layout == "rgb":
+        return 0.0, 1.0, 0.0
+    if colour.matrix == "ycgco":
+        return 0.25, 0.5, 0.25
+    red, blue = _LUMA_WEIGHTS[colour.matrix]
+    return blue, 1.0 - red - blue, red
+
+
 def to_sdr(rgb: Floats, transfer: Transfer) -> Floats:
     """Bring RGB of scale 0..255 with the given transfer curve to SDR, same scale and shape.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,9 +22,11 @@ from vcdb.fingerprint.grid import GridPlan, PlaneSums
 from vcdb.fingerprint.shrink import halved
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
+from vcdb.media.colour import luma_weights
+from vcdb.media.frame import Frame
 from vcdb.media.look import Glimpse, glimpses_between
 from vcdb.search import moment
-from vcdb.search.detail import View, view_of, view_of_grey
+from vcdb.search.detail import View, view_of_grey
 from vcdb.search.likest_frames import coarse, distances
 from vcdb.search.unclear import Span
 from vcdb.search.variants import Shown
@@ -72,8 +75,7 @@ class Looking:
     """
 
     def __init__(self, query: Shown) -> None:
-        queries = [query] if query.rough is None else [query, query.rough]
-        self._queries = [(coarse(view_of(one.bgr, one.geometry)), one) for one in queries]
+        self._queries = [query] if query.rough is None else [query, query.rough]
 
     def frames(self, path: str, spans: Sequence[Span], until_s: float) -> Frames | None:
         """All frames shown in spans until ``until_s`` of ``time.monotonic``; None: there are none.
@@ -93,7 +95,8 @@ class Looking:
             for way in ways:
                 way.see(one, luma)
         at_us = np.rint(np.array(at_s) * 1e6).astype(np.int64)
-        every = [Frames(at_us, *said) for way in ways for said in way.compared(self._queries)]
+        queries = [(_view_as(first[0].frame, one), one) for one in self._queries]
+        every = [Frames(at_us, *said) for way in ways for said in way.compared(queries)]
         return min(every, key=lambda frames: float(frames.distance.min()))
 
 
@@ -126,6 +129,16 @@ class _Way:
         levels = levels_of_grids(np.concatenate(self._grids))
         for view, query in queries:
             yield distances(view, self._views), moment.distances(query.levels, levels)
+
+
+def _view_as(frame: Frame, query: Shown) -> View:
+    """A query as frames are seen: of the same size, its colours as bright as they are in the film.
+
+    Else even an unaltered frame would differ from itself, in small print and in strong colours.
+    """
+    small = halved(query.bgr, _SHORT_SIDE_PX)[0]
+    luma = cv2.transform(small, np.array([luma_weights(frame.colour)]))
+    return coarse(view_of_grey(np.asarray(luma, np.uint8), query.geometry))
 
 
 def _area_of(luma: NDArray[np.uint8]) -> Area:
