@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from vcdb.media.sampling import Sampling
 
 Query = str | Path | bytes | NDArray[np.uint8]
+
+
+class Pruned(NamedTuple):
+    """Entries removed; and how many stayed as the folder that they were in is empty, by folder."""
+
+    removed: list[Video]
+    unplugged: Counter[Path]
 
 
 def default_path() -> Path:
@@ -334,12 +341,12 @@ class Database:
             self._store.update([*missing, *back])
         return missing, back
 
-    def prune(self, folders: Sequence[str | Path], *, dry_run: bool = False) -> list[Video]:
-        """Remove entries below the folders whose file is gone; the entries are returned.
+    def prune(self, folders: Sequence[str | Path], *, dry_run: bool = False) -> Pruned:
+        """Remove entries below the folders whose file is gone.
 
-        What was in a folder that is there and empty stays, see :meth:`unplugged`. With ``dry_run``
-        they are only returned. Raises UsageError, removing nothing, where one of the folders
-        themselves is not there, is empty or cannot be read.
+        What was in a folder that is there and empty stays: a drive may be unplugged. With
+        ``dry_run`` nothing is removed. Raises UsageError, removing nothing, where one of the
+        folders themselves is not there, is empty or cannot be read.
         """
         for folder in map(Path, folders):
             if not shows_files(folder):
@@ -347,22 +354,17 @@ class Database:
                     f"{folder}: nothing is pruned, because this folder is not there, is empty or "
                     "cannot be read; is its drive unplugged? 'vcdb remove' removes single videos"
                 )
-        gone = [
-            video
-            for video in self._gone_below(folders)
-            if empty_folder_above(Path(video.path)) is None
-        ]
-        if gone and not dry_run:
-            self._store.remove([video.video_id for video in gone])
-        return gone
-
-    def unplugged(self, folders: Sequence[str | Path]) -> dict[Path, int]:
-        """Empty folders below these that videos were in, and how many: drives may be missing."""
-        above = (empty_folder_above(Path(video.path)) for video in self._gone_below(folders))
-        return dict(Counter(folder for folder in above if folder is not None))
-
-    def _gone_below(self, folders: Sequence[str | Path]) -> list[Video]:
-        return [video for video in self._below(folders) if is_gone(Path(video.path))]
+        pruned = Pruned([], Counter())
+        for video in self._below(folders):
+            if is_gone(Path(video.path)):
+                empty = empty_folder_above(Path(video.path))
+                if empty is None:
+                    pruned.removed.append(video)
+                else:
+                    pruned.unplugged[empty] += 1
+        if pruned.removed and not dry_run:
+            self._store.remove([video.video_id for video in pruned.removed])
+        return pruned
 
     def _below(self, folders: Sequence[str | Path]) -> list[Video]:
         tops = [Path(folder).absolute() for folder in folders]

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.accuracy.scoring import Scored
 
 _CHECKOUT = Path(__file__).parents[2]
-#: What decides an answer and its score.
+#: What decides an answer and its score: code, and the fitted model of the verdict.
 _SOURCES = ("vcdb", "benchmarks/accuracy")
 
 
@@ -64,7 +64,8 @@ def code_digest() -> str:
     """Of the sources that answer and score: hex, 16 digits."""
     digest = hashlib.sha256()
     for folder in _SOURCES:
-        for path in sorted((_CHECKOUT / folder).rglob("*.py")):
+        every = (_CHECKOUT / folder).rglob("*")
+        for path in sorted(one for one in every if one.suffix in (".py", ".json")):
             digest.update(path.relative_to(_CHECKOUT).as_posix().encode() + b"\0")
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

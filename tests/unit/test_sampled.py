@@ -142,7 +142,7 @@ def test_pruning_removes_what_is_gone_below_a_folder_that_is_there(
     own = folder / "own.mp4"
     own.write_bytes(film.read_bytes())
     db.add(own, sample="key")
-    assert db.prune([folder]) == []
+    assert db.prune([folder]).removed == []
     own.unlink()
     for _ in ("empty", "gone"):
         with pytest.raises(UsageError, match="unplugged"):
@@ -155,9 +155,9 @@ def test_pruning_removes_what_is_gone_below_a_folder_that_is_there(
         closed.setattr(Path, "iterdir", refused)
         with pytest.raises(UsageError, match="cannot be read"):
             db.prune([folder])
-    assert [video.video_id for video in db.prune([folder], dry_run=True)] == [1]
+    assert [video.video_id for video in db.prune([folder], dry_run=True).removed] == [1]
     assert len(db.videos()) == 1
-    assert [video.video_id for video in db.prune([folder])] == [1]
+    assert [video.video_id for video in db.prune([folder]).removed] == [1]
     assert db.videos() == []
 
 
@@ -170,15 +170,17 @@ def test_what_was_in_an_empty_folder_stays(db: Database, film: Path, tmp_path: P
         (place / "own.mp4").write_bytes(film.read_bytes() + place.name.encode())
         db.add(place / "own.mp4", sample="key")
     shutil.copy(film, folder / "other.mp4")
-    assert db.unplugged([folder]) == {}
+    assert db.prune([folder]) == ([], {})
     shutil.rmtree(folder / "deleted")
     shutil.rmtree(drive / "deep")
-    assert db.unplugged([folder]) == {drive: 1}
-    assert [Path(video.path).parent.name for video in db.prune([folder])] == ["deleted"]
+    removed, unplugged = db.prune([folder])
+    assert [Path(video.path).parent.name for video in removed] == ["deleted"]
+    assert unplugged == {drive: 1}
     assert [Path(video.path).parent.name for video in db.videos()] == ["deep"]
     drive.rmdir()
-    assert db.unplugged([folder]) == {}
-    assert [Path(video.path).parent.name for video in db.prune([folder])] == ["deep"]
+    removed, unplugged = db.prune([folder])
+    assert [Path(video.path).parent.name for video in removed] == ["deep"]
+    assert unplugged == {}
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may look anywhere")
@@ -191,6 +193,6 @@ def test_a_file_that_cannot_be_looked_for_is_not_gone(
     db.add(folder / "own.mp4", sample="key")
     folder.chmod(0)
     try:
-        assert db.prune([tmp_path / "films"]) == []
+        assert db.prune([tmp_path / "films"]).removed == []
     finally:
         folder.chmod(0o700)

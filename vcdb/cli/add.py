@@ -150,7 +150,7 @@ def add(
 
     With --watch, new, changed and moved files below the folders are taken up once they have
     stopped growing. Files that vanish are only marked missing, since a drive may be unplugged;
-    --prune removes them, unless the folder that they were in is empty, or --prune's own is gone.
+    --prune removes them, but keeps what was in a folder that is empty, as where a drive was.
 
     \b
     Examples:
@@ -263,8 +263,9 @@ def _say_what_would_be(
 
 def _prune(base: Database, folders: list[Path], *, json: bool, dry_run: bool = False) -> None:
     """Remove what is gone from the folders, a line on stdout for each."""
-    _tell(base.prune(folders, dry_run=dry_run), "removed", json=json, dry_run=dry_run)
-    for folder, count in base.unplugged(folders).items():
+    pruned = base.prune(folders, dry_run=dry_run)
+    _tell(pruned.removed, "removed", json=json, dry_run=dry_run)
+    for folder, count in pruned.unplugged.items():
         kept = "1 video of it is" if count == 1 else f"{count} videos of it are"
         say(
             f"{folder} is empty: {kept} kept, as a drive may be unplugged; if they are gone for "

@@ -81,7 +81,7 @@ def _placed(near: Sequence[Scored], query: Shown, video: Video, until_s: float) 
     """The stretches whose frames the query shows, narrowed, the best first; none: cannot tell."""
     looked = looked_at(video, lambda: list(_looked(near, query, video, until_s)))
     # Where time did not suffice for the likeliest, what was seen of others says little.
-    told = looked and any(_place(one.scored) == _place(near[0]) for one in looked)
+    told = any(one.scored.place == near[0].place for one in looked or ())
     return _ranked(near, looked) if looked and told else []
 
 
@@ -93,12 +93,8 @@ def _ranked(near: Sequence[Scored], looked: Sequence[Narrowed]) -> list[Scored]:
     ranked = sorted(looked, key=lambda one: one.rank)
     limit = ranked[0].distance * (1 + _SAME_SHOT_SHARE) + _SAME_SHOT
     alike = [one.scored._replace(order=near[0].order) for one in ranked if one.distance <= limit]
-    seen = {_place(one.scored) for one in looked}
-    return alike + [one for one in near if _place(one) not in seen]
-
-
-def _place(one: Scored) -> tuple[int, int]:
-    return one.run, one.hypothesis
+    seen = {one.scored.place for one in looked}
+    return alike + [one for one in near if one.place not in seen]
 
 
 def _looked(

@@ -188,11 +188,11 @@ class QuerySearch:
                 self._found.compare_film(near[0], video.records)
         likeliest = {near[0].video_id: max(one.probability for one in near) for near in films}
         fresh = {
-            _place(one): one._replace(probability=min(one.probability, likeliest[one.video_id]))
+            one.place: one._replace(probability=min(one.probability, likeliest[one.video_id]))
             for one in (self._scored() if films else ())
             if one.video_id in likeliest
         }
-        return [*(one for one in scored if _place(one) not in fresh), *fresh.values()]
+        return [*(one for one in scored if one.place not in fresh), *fresh.values()]
 
     def for_grid(self, grid: Floats) -> list[Scored]:
         """Try the two hypotheses about a grid, (7, 11, 3)."""
@@ -299,10 +299,6 @@ class QuerySearch:
             return
         for number, rungs in rungs_of.items():
             self._tracer.scanned(number, *rungs, found.postings[numbers == number], self._found)
-
-
-def _place(one: Scored) -> tuple[int, int, int]:
-    return one.hypothesis, one.video_id, one.run
 
 
 def levels_of_picture(bgr: NDArray[np.uint8], hypotheses: Sequence[Hypothesis]) -> Levels:

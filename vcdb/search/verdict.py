@@ -42,6 +42,11 @@ class Scored(NamedTuple):
     hypothesis: int
     placed: bool = False
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """The hypothesis, the video and the run: no two stretches that were compared share it."""
+        return self.hypothesis, self.video_id, self.run
+
     def at_odds(self, factor: float) -> Scored:
         """The same with the odds of its being right taken times ``factor``."""
         odds = factor * self.probability
