@@ -18,13 +18,13 @@ from vcdb.media import look
 from vcdb.media.colour import Matrix
 from vcdb.media.video import displayed, open_video
 from vcdb.models import Match
-from vcdb.search import closer_look, film_frames, finder, query_search
+from vcdb.search import closer_look, finder, query_search
 from vcdb.search.closer_look import Narrowed
 from vcdb.search.detail import View
-from vcdb.search.film_frames import Frames, Looking
+from vcdb.search.film_frames import Film, Frames
 from vcdb.search.likest_frames import distances
 from vcdb.search.query_search import levels_of_picture
-from vcdb.search.unclear import spans_of, unclear
+from vcdb.search.unclear import Span, spans_of, unclear
 from vcdb.search.variants import Hypothesis, Shown, as_it_is
 from vcdb.search.verdict import Scored
 from vcdb.testing import Encoding, scene, with_bars, write_video
@@ -179,6 +179,49 @@ def test_moments_that_no_probe_led_to_are_seen(
             assert looked.matches[0].similarity <= without.matches[0].similarity
 
 
+def nearing(number: int) -> np.ndarray:
+    """A camera that slowly nears the wall, on which the beetles move each second."""
+    wide, tall = (round(0.0015 * number * side) for side in (WIDTH, HEIGHT))
+    near = beetles(20 + number // RATE)[tall : HEIGHT - tall, wide : WIDTH - wide]
+    return cv2.resize(near, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("number", [3, 8, 15])
+def test_a_crop_of_one_moment_is_not_taken_for_another_crop_of_the_next(
+    tmp_path: Path, number: int
+) -> None:
+    """Where the camera moves, cells go as well with many moments, each cropped otherwise."""
+    path = tmp_path / "nearing.mp4"
+    write_video(path, [nearing(k) for k in range(4 * RATE)], rate=RATE)
+    with Database(tmp_path / "base", create=True) as db:
+        db.add(path)
+        _, looked = asked(db, darker(nearing(number)[18:-18, 32:-32]))
+        assert looked.second_look == "placed"
+        assert is_at(looked.matches[0], number // RATE)
+
+
+def test_a_geometry_that_is_nearly_right_is_fitted_to_the_frame(film: Path) -> None:
+    picture = frames()[25]
+    where = as_it_is(picture)
+    query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
+    near = Hypothesis("zoomed", geometry(WIDTH / HEIGHT, zoom=1.02, shift_x=0.03, shift_y=-0.02))
+    off = Shown(picture, near.geometry, levels_of_picture(picture, [near]))
+    own, other, fitted = (
+        float(compared(one, film, (2.0, 3.0)).distance.min())
+        for one in (query, off, off._replace(rough=off))
+    )
+    assert fitted < other / 4
+    assert fitted < own + 0.1
+
+
+def compared(query: Shown, path: Path, span: Span) -> Frames:
+    """All of a film's frames in a span."""
+    film = Film(look.glimpses_between(path, [span], until_s=time.monotonic() + 60))
+    found = film.compared(query, span)
+    assert found is not None
+    return found
+
+
 def test_a_geometry_that_was_fitted_to_another_frame_does_not_decide(film: Path) -> None:
     """It fits the frame that it was fitted to, and all others less than what it came from."""
     picture = frames()[25]
@@ -189,9 +232,7 @@ def test_a_geometry_that_was_fitted_to_another_frame_does_not_decide(film: Path)
     )
     seen = []
     for query in (plain, queer, queer._replace(rough=plain)):
-        found = Looking(query).frames(str(film), [(0.0, 9.0)], time.monotonic() + 60)
-        assert found is not None
-        seen.append(found)
+        seen.append(compared(query, film, (0.0, 9.0)))
     own, other, both = (float(one.distance.min()) for one in seen)
     assert own < other / 2
     assert both == own
@@ -210,9 +251,7 @@ def test_an_unaltered_frame_hardly_differs_from_itself(tmp_path: Path, matrix: M
         picture = next(displayed(frame) for frame in reader.frames())
     where = as_it_is(picture)
     query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
-    found = Looking(query).frames(str(path), [(0.0, 1.0)], time.monotonic() + 60)
-    assert found is not None
-    assert found.distance.max() < 0.5
+    assert compared(query, path, (0.0, 1.0)).distance.max() < 0.5
 
 
 def test_what_is_one_moment_is_not_looked_at(tmp_path: Path) -> None:
@@ -275,7 +314,7 @@ def test_a_film_that_breaks_its_decoder_leaves_the_answer(
     def broken(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(film_frames, "glimpses_between", broken)
+    monkeypatch.setattr(closer_look, "glimpses_between", broken)
     assert_the_answer_is_left(db)
 
 
@@ -289,7 +328,7 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
         waited.set()
         return iter(())
 
-    monkeypatch.setattr(film_frames, "glimpses_between", never)
+    monkeypatch.setattr(closer_look, "glimpses_between", never)
     monkeypatch.setattr(finder, "LIMIT_S", 0.05)
     try:
         assert_the_answer_is_left(db)
@@ -310,7 +349,7 @@ def test_what_time_did_not_suffice_for_stays(
         calls.append(args)
         return real(*args, **kwargs) if len(calls) == 1 else iter(())  # type: ignore[arg-type]
 
-    monkeypatch.setattr(film_frames, "glimpses_between", once)
+    monkeypatch.setattr(closer_look, "glimpses_between", once)
     monkeypatch.setattr(closer_look, "_READ_ON_S", 0.0)
     with Database(tmp_path / "base", create=True) as db:
         db.add(path)
@@ -338,12 +377,12 @@ def test_what_was_read_when_time_ran_out_is_told(
                 return
             yield glimpse
 
-    monkeypatch.setattr(film_frames, "glimpses_between", slow)
+    monkeypatch.setattr(closer_look, "glimpses_between", slow)
     (video,) = db.videos()
     near = [stretch(1.0, 4.0), stretch(6.0, 7.5)._replace(run=1)]
-    seen = list(closer_look._looked(near, query, video, time.monotonic() + 60))
+    seen = list(closer_look._looked(near, [query], video, time.monotonic() + 60))
     assert [one.scored.start_us for one in seen] == [2_000_000]
-    assert closer_look._placed(near[::-1], query, video, time.monotonic() + 60) == []
+    assert closer_look._placed(near[::-1], [query], video, time.monotonic() + 60) == []
 
 
 def test_nobody_waits_for_more_frames_than_can_be_looked_at(
@@ -355,7 +394,7 @@ def test_nobody_waits_for_more_frames_than_can_be_looked_at(
         looks.append(args)
         return iter(())
 
-    monkeypatch.setattr(film_frames, "glimpses_between", noted)
+    monkeypatch.setattr(closer_look, "glimpses_between", noted)
     assert_the_answer_is_left(db)
     assert len(looks) == 1
     monkeypatch.setattr(closer_look, "_MOST_FRAMES", 20)

@@ -10,7 +10,7 @@ from vcdb.fingerprint.descriptor import describe, levels_of
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.picture import PictureSums, image_grids
 from vcdb.media.area import FULL
-from vcdb.search.registration import Views, moved, register
+from vcdb.search.registration import Views, moved, register, rivals
 from vcdb.search.variants import crops, registered
 from vcdb.testing import scene
 
@@ -115,6 +115,26 @@ def test_what_a_mirrored_or_upright_query_lost_is_measured() -> None:
     found = exact(query, [upright])
     assert found is not None
     assert 7 * (found.x_edges[1] - found.x_edges[0]) == pytest.approx(10 / 9, abs=0.01)
+
+
+def test_rivals_are_runs_that_go_as_well_under_a_geometry_of_their_own() -> None:
+    """Two runs show the query's picture, cropped otherwise; the others show something else."""
+    picture = scene(9, HEIGHT, WIDTH)
+    nearer = cv2.resize(picture[12:-12, 21:-21], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    runs = stored(
+        [scene(1, HEIGHT, WIDTH), picture, scene(2, HEIGHT, WIDTH), nearer, scene(3, HEIGHT, WIDTH)]
+    )
+    query = picture[30:-30, 53:-53].copy()
+    views = Views(PictureSums(query))
+    first = register(views, geometry(query.shape[1] / query.shape[0]), runs, 1)
+    assert first is not None
+    found = dict(rivals(views, first, runs))
+    assert sorted(found) == [1, 3]
+    np.testing.assert_allclose(original_box(found[1]), (-0.1, -0.1, 1.1, 1.1), atol=0.006)
+    inner = 30 / 300 - 12 / 300
+    np.testing.assert_allclose(
+        original_box(found[3]), (-inner, -inner, 1 + inner, 1 + inner), atol=0.006
+    )
 
 
 def test_nothing_is_fitted_where_geometry_explains_nothing() -> None:

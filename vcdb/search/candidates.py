@@ -193,16 +193,16 @@ class Candidates:
             row = looked.best[1]
         return int(looked.near.video_id[row]), int(looked.near.run[row])
 
-    def scene(self, one: Scored) -> tuple[Floats, int]:
-        """Brightness (n, 77) of the runs of its film that were compared, in order; its own row."""
+    def scene(self, one: Scored) -> tuple[Floats, NDArray[np.intp]]:
+        """Brightness (n, 77) of the runs of its film that were compared, and their numbers (n,)."""
         runs = self._scenes.compared_runs(one.video_id)
         stored = values_of(concatenate([part.descriptors for part in runs.values()]))
-        number, row = divmod(one.run, BLOCK_RUNS)
-        return stored.brightness, row + sum(len(runs[n]) for n in runs if n < number)
+        numbers = [BLOCK_RUNS * number + np.arange(len(part)) for number, part in runs.items()]
+        return stored.brightness, np.concatenate(numbers)
 
-    def compare_again(self, hypothesis: int, scored: Iterable[Scored]) -> None:
-        """Compare with one more hypothesis the blocks that stretches lie in."""
-        blocks = [Block(hypothesis, one.video_id, one.run // BLOCK_RUNS) for one in scored]
+    def compare_again(self, hypothesis: int, runs: Iterable[tuple[int, int]]) -> None:
+        """Compare with one more hypothesis the blocks that runs lie in, by video and number."""
+        blocks = [Block(hypothesis, video_id, run // BLOCK_RUNS) for video_id, run in runs]
         self._scenes.compare(list(dict.fromkeys(blocks)))
 
     def compare_film(self, one: Scored, records: int) -> None:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vcdb.media.look import glimpses_between
 from vcdb.models import Video
-from vcdb.search.film_frames import Frames, Looking
+from vcdb.search.film_frames import Film, Frames
 from vcdb.search.source import looked_at, within
 from vcdb.search.unclear import Span, spans_of
 from vcdb.search.variants import Shown
@@ -65,7 +66,7 @@ def look_closer(
     placed: dict[int, list[Scored]] = {}
 
     def place(near: Sequence[Scored], video: Video) -> None:
-        placed[video.video_id] = _placed(near, shown[near[0].hypothesis], video, until_s)
+        placed[video.video_id] = _placed(near, shown, video, until_s)
 
     works = [partial(place, near, video) for near, video in looks if video is not None]
     within(until_s - time.monotonic(), works)
@@ -77,9 +78,11 @@ def look_closer(
     return [*better, *(one for one in scored if one not in replaced)]
 
 
-def _placed(near: Sequence[Scored], query: Shown, video: Video, until_s: float) -> list[Scored]:
+def _placed(
+    near: Sequence[Scored], shown: Sequence[Shown], video: Video, until_s: float
+) -> list[Scored]:
     """The stretches whose frames the query shows, narrowed, the best first; none: cannot tell."""
-    looked = looked_at(video, lambda: list(_looked(near, query, video, until_s)))
+    looked = looked_at(video, lambda: list(_looked(near, shown, video, until_s)))
     # Where time did not suffice for the likeliest, what was seen of others says little.
     told = any(one.scored.place == near[0].place for one in looked or ())
     return _ranked(near, looked) if looked and told else []
@@ -98,24 +101,25 @@ def _ranked(near: Sequence[Scored], looked: Sequence[Narrowed]) -> list[Scored]:
 
 
 def _looked(
-    near: Sequence[Scored], query: Shown, video: Video, until_s: float
+    near: Sequence[Scored], shown: Sequence[Shown], video: Video, until_s: float
 ) -> Iterator[Narrowed]:
     """Each stretch narrowed, those of the likeliest part first, as long as there is time."""
-    looking = Looking(query)
     around_s = max(_AROUND_S, video.sample_step_s or 0.0)
     read_until_s = until_s - _TO_COMPARE_S
     for spans in _parts(near, around_s):
         if sum(stop - start for start, stop in spans) * video.frame_rate > _MOST_FRAMES:
             continue
-        frames = looking.frames(video.path, spans, read_until_s)
-        if frames is None:
+        film = Film(glimpses_between(video.path, spans, until_s=read_until_s))
+        if not len(film.at_us):
             return
         in_time = time.monotonic() <= read_until_s
-        for span in spans:
-            if in_time or span[1] <= frames.at_us[-1] / 1e6:
-                inside = (one for one in near if _is_in(span, one))
-                seen = frames.within(span)
-                yield from (found for one in inside if (found := _narrowed(one, seen, around_s)))
+        for one in near:
+            (span,) = spans_of([one], around_s)
+            if _is_in(_whole(spans), one) and (in_time or film.is_read(span)):
+                frames = film.compared(shown[one.hypothesis], span)
+                found = None if frames is None else _narrowed(one, frames)
+                if found:
+                    yield found
         if not in_time:
             return
 
@@ -139,16 +143,12 @@ def _is_in(span: Span, one: Scored) -> bool:
     return span[0] <= one.at_us / 1e6 <= span[1]
 
 
-def _narrowed(one: Scored, frames: Frames, around_s: float) -> Narrowed | None:
+def _narrowed(one: Scored, frames: Frames) -> Narrowed | None:
     """The best frame around a stretch, and the stretch of those as near; None: cannot tell."""
-    around_us = round(around_s * 1e6)
-    start, stop = np.searchsorted(
-        frames.at_us, [one.start_us - around_us, one.end_us + around_us]
-    ).tolist()
-    own = int(np.argmin(np.abs(frames.at_us - one.at_us)))
-    if start >= stop or not np.isfinite(frames.distance[start:stop]).all():
+    if not np.isfinite(frames.distance).all():
         return None
-    best = start + int(np.argmin(frames.rank[start:stop]))
+    own = int(np.argmin(np.abs(frames.at_us - one.at_us)))
+    best = int(np.argmin(frames.rank))
     first, last = _alike(frames, best)
     end_us = int(frames.at_us[last]) if last < len(frames.at_us) else one.end_us
     narrowed = one._replace(

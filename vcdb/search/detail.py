@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.geometry import COLUMNS, ROWS, Geometry, geometry
 from vcdb.search.keypoints import Matched, match_keypoints
 
-_CELL_PX = 24
-_WIDTH, _HEIGHT = COLUMNS * _CELL_PX, ROWS * _CELL_PX
+CELL_PX = 24
+_WIDTH, _HEIGHT = COLUMNS * CELL_PX, ROWS * CELL_PX
 _SPOT_PX = 17
 #: Spots this far apart are asked; neighbours say the same.
 _STEP_PX = 4
@@ -125,7 +125,7 @@ def _drawn_by_keypoints(
     """The frame's whole picture as a view, and the query drawn where it lies in it."""
     whole = geometry(frame_bgr.shape[1] / frame_bgr.shape[0])
     frame = view_of(frame_bgr, whole)
-    scale = ROWS * _CELL_PX / min(frame_bgr.shape[:2])
+    scale = ROWS * CELL_PX / min(frame_bgr.shape[:2])
     height, width = frame_bgr.shape[:2]
     to_view = np.array(
         [

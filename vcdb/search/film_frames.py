@@ -7,35 +7,33 @@ colours and levels have a say, taken of each frame itself and not of the run tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.fingerprint.descriptor import levels_of_grids
+from vcdb.fingerprint.descriptor import Levels, levels_of_grids
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.grid import GridPlan, PlaneSums
 from vcdb.fingerprint.shrink import halved
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
-from vcdb.media.colour import luma_weights
-from vcdb.media.frame import Frame
-from vcdb.media.look import Glimpse, glimpses_between
+from vcdb.media.look import Glimpse
 from vcdb.search import moment
+from vcdb.search.alignment import Seen, aligned
 from vcdb.search.detail import View, view_of_grey
-from vcdb.search.likest_frames import coarse, distances
+from vcdb.search.likest_frames import SHORT_SIDE_PX, coarse, distances
+from vcdb.search.registration import WORTH_SHARE
 from vcdb.search.unclear import Span
 from vcdb.search.variants import Shown
 
 #: A film's bars are looked for in the first so many frames of a span: where the picture is dark,
 #: they seem larger.
 _FIRST_FRAMES = 8
-#: Frames are halved while their short side stays at least this: twice that of a coarse view.
-_SHORT_SIDE_PX = 84
 #: What cells say counts so much beside what pixels say, each in proportion, and what noise may
 #: make of either: levels of 255, and what moments are ranked by.
 _SAY_OF_CELLS = 0.3
@@ -60,44 +58,63 @@ class Frames(NamedTuple):
         rank += _SAY_OF_CELLS * np.log(self.of_cells + _NOISE_OF_CELLS)
         return rank
 
-    def within(self, span: Span) -> Frames:
-        """Those shown from when to when, to a microsecond."""
-        edges_us = span[0] * 1e6 - 1, span[1] * 1e6 + 1
-        part = slice(*np.searchsorted(self.at_us, edges_us).tolist())
-        return Frames(self.at_us[part], self.distance[part], self.of_cells[part])
 
+class Film:
+    """All frames of a film that are shown in some spans, to be compared with queries."""
 
-class Looking:
-    """Compares films' frames with one query.
-
-    A geometry that was fitted to a record fits that one's frame best, and another a little less
-    than what it was fitted from may: both are tried.
-    """
-
-    def __init__(self, query: Shown) -> None:
-        self._queries = [query] if query.rough is None else [query, query.rough]
-
-    def frames(self, path: str, spans: Sequence[Span], until_s: float) -> Frames | None:
-        """All frames shown in spans until ``until_s`` of ``time.monotonic``; None: there are none.
-
-        The spans are apart and in order. Raises VideoOpenError, DecodeError.
-        """
-        glimpses = glimpses_between(path, spans, until_s=until_s)
+    def __init__(self, glimpses: Iterator[Glimpse]) -> None:
+        """Reads them all. Raises VideoOpenError, DecodeError."""
         first = [one.kept() for one in islice(glimpses, _FIRST_FRAMES)]
-        if not first:
-            return None
+        #: Says how the film tells colours; None where there are no frames.
+        self._frame = first[0].frame if first else None
         areas = [_area_of(one.luma) for one in first]
-        ways = [_Way(where) for where in _geometries(first[0].frame.aspect, areas)]
+        self._ways = (
+            [_Way(where) for where in _geometries(first[0].frame.aspect, areas)] if first else []
+        )
         at_s: list[float] = []
         for one in chain(first, glimpses):
             at_s.append(one.frame.at_s)
-            luma = halved(one.luma, _SHORT_SIDE_PX)[0]
-            for way in ways:
+            luma = halved(one.luma, SHORT_SIDE_PX)[0]
+            for way in self._ways:
                 way.see(one, luma)
-        at_us = np.rint(np.array(at_s) * 1e6).astype(np.int64)
-        queries = [(_view_as(first[0].frame, one), one) for one in self._queries]
-        every = [Frames(at_us, *said) for way in ways for said in way.compared(queries)]
-        return min(every, key=lambda frames: float(frames.distance.min()))
+        #: When each is shown, int64 (n,), microseconds.
+        self.at_us = np.rint(np.array(at_s) * 1e6).astype(np.int64)
+
+    def is_read(self, span: Span) -> bool:
+        """Whether reading, where it was cut short, got beyond a span."""
+        return bool(len(self.at_us)) and span[1] * 1e6 <= self.at_us[-1]
+
+    def compared(self, query: Shown, span: Span) -> Frames | None:
+        """Those of a span, as far as they are from what a hypothesis shows; None: there are none.
+
+        A geometry that was fitted to a record fits that one's frame best, and another a little
+        less than what it was fitted from may: both are tried, and it is fitted to the best frame.
+        """
+        rows = slice(*np.searchsorted(self.at_us, [span[0] * 1e6 - 1, span[1] * 1e6 + 1]).tolist())
+        if self._frame is None or rows.start >= rows.stop:
+            return None
+        found = [
+            self._compared(way, Seen(self._frame, one), rows)
+            for one in (query, query.rough)
+            for way in self._ways
+            if one is not None
+        ]
+        way, seen, frames = min(found, key=lambda one: float(one[2].distance.min()))
+        if query.rough is None:
+            return frames
+        best = rows.start + int(np.argmin(frames.rank))
+        exact = aligned(seen, way.views[best])
+        distance = distances(exact, way.views[rows])
+        worth = (1 - WORTH_SHARE) * frames.distance.min()
+        return frames._replace(distance=distance) if distance.min() <= worth else frames
+
+    def _compared(self, way: _Way, query: Seen, rows: slice) -> tuple[_Way, Seen, Frames]:
+        of_cells = moment.distances(query.shown.levels, way.levels.take(rows))
+        return (
+            way,
+            query,
+            Frames(self.at_us[rows], distances(query.view, way.views[rows]), of_cells),
+        )
 
 
 class _Way:
@@ -105,14 +122,14 @@ class _Way:
 
     def __init__(self, where: Geometry) -> None:
         self._where = where
-        self._views: list[View] = []
+        self.views: list[View] = []
         self._grids: list[Floats] = []
         self._plan: GridPlan | None = None
         self._sums: list[PlaneSums] = []
 
     def see(self, one: Glimpse, luma: NDArray[np.uint8]) -> None:
         """Take the next frame; ``luma`` is its own, made smaller."""
-        self._views.append(coarse(view_of_grey(luma, self._where)))
+        self.views.append(coarse(view_of_grey(luma, self._where)))
         if self._plan is None or not self._plan.fits(one.frame):
             self._finish()
             self._plan = GridPlan(one.frame, self._where)
@@ -123,22 +140,11 @@ class _Way:
             self._grids.append(self._plan.grids(self._sums))
             self._sums = []
 
-    def compared(self, queries: Iterable[tuple[View, Shown]]) -> Iterator[tuple[Floats, Floats]]:
-        """Distances (n,) of the frames from each of the queries, by pixels and by cells."""
+    @cached_property
+    def levels(self) -> Levels:
+        """What cells show, once all frames are taken."""
         self._finish()
-        levels = levels_of_grids(np.concatenate(self._grids))
-        for view, query in queries:
-            yield distances(view, self._views), moment.distances(query.levels, levels)
-
-
-def _view_as(frame: Frame, query: Shown) -> View:
-    """A query as frames are seen: of the same size, its colours as bright as they are in the film.
-
-    Else even an unaltered frame would differ from itself, in small print and in strong colours.
-    """
-    small = halved(query.bgr, _SHORT_SIDE_PX)[0]
-    luma = cv2.transform(small, np.array([luma_weights(frame.colour)]))
-    return coarse(view_of_grey(np.asarray(luma, np.uint8), query.geometry))
+        return levels_of_grids(np.concatenate(self._grids))
 
 
 def _area_of(luma: NDArray[np.uint8]) -> Area:

@@ -12,12 +12,16 @@ import cv2
 import numpy as np
 
 from vcdb.fingerprint.cells import Floats
-from vcdb.search.detail import View
+from vcdb.fingerprint.geometry import ROWS
+from vcdb.search.detail import CELL_PX, View
 from vcdb.search.tone import fitted, powers_of
 
 #: A view of 264 × 168 pixels is taken so many times coarser, which averages out what an encoder
 #: leaves.
-_COARSER = 4
+COARSER = 4
+#: Pictures are halved first while their short side stays at least that of a view: drawn from fewer
+#: pixels, it would differ by where these happen to lie.
+SHORT_SIDE_PX = ROWS * CELL_PX
 #: Fits of the copy's tone, each with pixels weighted by what the one before left over. What a pixel
 #: counts at most, in medians of that and levels of 255 beyond: an overlay must not decide.
 _FITS = 3
@@ -27,12 +31,12 @@ _HELD_BACK = (1e-2, 1e-2, 1e-2)
 #: So many frames are compared at once: what is made of them stays in the cache.
 _AT_ONCE = 16
 #: Fewer pixels in common say nothing.
-_FEWEST = 200
+FEWEST = 200
 
 
 def coarse(view: View) -> View:
     """A view of the size at which frames are ranked: (42, 66)."""
-    height, width = (side // _COARSER for side in view.grey.shape)
+    height, width = (side // COARSER for side in view.grey.shape)
     grey = cv2.resize(view.grey, (width, height), interpolation=cv2.INTER_AREA)
     there = cv2.resize(view.there, (width, height), interpolation=cv2.INTER_NEAREST)
     return View(np.asarray(grey, np.float32), np.asarray(there, np.uint8))
@@ -45,7 +49,7 @@ def distances(query: View, frames: Sequence[View]) -> Floats:
     bounded, of what a tone (gain, offset and a bend, as gamma makes it) leaves over.
     """
     common = (query.there & frames[0].there) > 0
-    if common.sum() < _FEWEST:
+    if common.sum() < FEWEST:
         return np.full(len(frames), np.inf, np.float32)
     ours = query.grey[common]
     some = (frames[k : k + _AT_ONCE] for k in range(0, len(frames), _AT_ONCE))

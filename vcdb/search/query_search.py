@@ -19,9 +19,9 @@ from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
 from vcdb.search.levelling import level
 from vcdb.search.probes import Widening, ranges_of_all, widen
-from vcdb.search.registration import Views, register
+from vcdb.search.registration import Views, register, rivals
 from vcdb.search.tint import without_tint
-from vcdb.search.unclear import unclear
+from vcdb.search.unclear import MOST_FILMS, unclear
 from vcdb.search.variants import (
     Hypothesis,
     Shown,
@@ -33,7 +33,7 @@ from vcdb.search.variants import (
     registered,
     without_bars,
 )
-from vcdb.search.verdict import Scored
+from vcdb.search.verdict import Scored, judge
 from vcdb.store.base import Store
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ class QuerySearch:
             return scored
         own = best.hypothesis in self._upright
         picture = self._upright.get(best.hypothesis, picture)
-        scene = self._found.scene(best)
+        stored, runs = self._found.scene(best)
+        scene = stored, int(np.searchsorted(runs, best.run))
         start = self.geometries[best.hypothesis]
         aspect = picture.bgr.shape[1] / picture.bgr.shape[0]
         views = Views(picture.sums)
@@ -165,16 +166,44 @@ class QuerySearch:
             own, picture, exact = True, Picture(turned.bgr, turned.sums), turned.where
         if exact is None:
             return scored
-        again = registered(best.variant, exact, aspect)
-        whole, cut = picture.sums.grids([exact, again.geometry])
+        fresh = self._take(best, exact, picture, own=own)
+        for number in fresh:
+            self._found.compare_again(number, ((one.video_id, one.run) for one in scored))
+        self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
+        return [*scored, *self._scored()]
+
+    def rivals(self, picture: Picture, scored: list[Scored]) -> list[Scored]:
+        """With other stretches of a film that go as well with the query if its geometry is fitted.
+
+        Where the camera moves, a crop of one moment looks like another crop of the next.
+        """
+        fresh: list[int] = []
+        for best in (stretches[0] for stretches in judge(scored).films[:MOST_FILMS]):
+            if best.hypothesis not in self._fitted_from:
+                continue
+            own = best.hypothesis in self._upright
+            shown = self._upright.get(best.hypothesis, picture)
+            stored, runs = self._found.scene(best)
+            for row, where in rivals(Views(shown.sums), self.geometries[best.hypothesis], stored):
+                for number in self._take(best, where, shown, own=own):
+                    self._found.compare_again(number, [(best.video_id, int(runs[row]))])
+                    fresh.append(number)
+        every = [*scored, *self._scored()] if fresh else scored
+        return list({one.place: one for one in every}.values())
+
+    def _take(self, one: Scored, where: Geometry, picture: Picture, *, own: bool) -> list[int]:
+        """Expect the query under a geometry that was fitted to a stretch's film; its number.
+
+        ``own``: the hypothesis shows the ``picture`` and not the query's own.
+        """
+        again = registered(one.variant, where, picture.bgr.shape[1] / picture.bgr.shape[0])
+        whole, cut = picture.sums.grids([where, again.geometry])
         fresh = self._expect([again], levels_of_grids(cut[None]), np.isnan(whole[..., 0]).ravel())
         if own:
             self._upright.update(dict.fromkeys(fresh, picture))
-        self._fitted_from.update(dict.fromkeys(fresh, best.hypothesis))
-        for number in fresh:
-            self._found.compare_again(number, scored)
-        self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
-        return [*scored, *self._scored()]
+        rough = self._fitted_from.get(one.hypothesis, one.hypothesis)
+        self._fitted_from.update(dict.fromkeys(fresh, rough))
+        return fresh
 
     def all_moments(self, scored: list[Scored]) -> list[Scored]:
         """With all stretches of films whose moment is open: probes may have led to some only.

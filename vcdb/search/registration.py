@@ -35,6 +35,10 @@ _HOPELESS = 1.3
 _UNPROMISING = 1.4
 #: How often other runs are tried, from what was best so far, and how many of them each time.
 _ROUNDS, _RUNS_A_ROUND = 6, 2
+#: Other runs may be shown as well that leave over so many times what the best does and this.
+_RIVAL_SHARE, _RIVAL = 1.25, 0.002
+_HOPELESS_RIVAL = 3
+_MOST_TRIED, _MOST_RIVALS = 48, 8
 #: A change of scale or of shift (in pitches) this small moves no cell's mean.
 _STILL = 0.002
 #: A fit is begun where this much is left over, or where its first step promises to take off this
@@ -91,7 +95,7 @@ def _from(views: Views, start: Geometry, stored: Floats, first: int) -> Geometry
     tried = {first}
     for _ in range(_ROUNDS):
         view, before = best.view, best.residual
-        for row, change, expected in view.likely(stored):
+        for row, change, expected in view.likely(stored)[:_RUNS_A_ROUND]:
             if row not in tried and expected <= _UNPROMISING * best.residual:
                 tried.add(row)
                 near = views.at(moved(view.where, change.tolist()))
@@ -102,6 +106,25 @@ def _from(views: Views, start: Geometry, stored: Floats, first: int) -> Geometry
             break
     worth = (1 - WORTH_SHARE) * begun.left_over(stored).min()
     return best.view.where if best.residual <= worth else None
+
+
+def rivals(views: Views, where: Geometry, stored: Floats) -> list[tuple[int, Geometry]]:
+    """Runs of a scene that a picture may show, each under the geometry that goes best with it.
+
+    ``where``: the geometry that goes best with some run. ``stored``: as for :func:`register`. Rows
+    of runs that leave over about as little as the best, and less than their neighbours do.
+    """
+    view = views.at(where._replace(tolerance=EDGE_TOLERANCE))
+    fits = dict.fromkeys(range(len(stored)), _Fit(view, np.inf))
+    hopeless = _HOPELESS_RIVAL * float(view.left_over(stored).min())
+    for row, change, _ in view.likely(stored, np.arange(len(stored)))[:_MOST_TRIED]:
+        near = views.at(moved(view.where, change.tolist()))
+        fit = _fit(views, near, stored[row], _FIRST_STEPS, hopeless)
+        fits[row] = min(fit, _fit(views, view, stored[row], 1), key=attrgetter("residual"))
+    residual = np.array([fit.residual for fit in fits.values()], np.float32)
+    limit = _RIVAL_SHARE * residual.min(initial=np.inf) + _RIVAL
+    rows = [row for row in _lowest(residual).tolist() if residual[row] <= limit]
+    return [(row, fits[row].view.where) for row in rows[:_MOST_RIVALS]]
 
 
 def _is_better(view: _View, other: _View, stored: Floats) -> bool:
@@ -223,10 +246,13 @@ class _View(NamedTuple):
         """What each run (n, 77) leaves over where the geometry is right."""
         return _left_over_by_runs(self.here, stored)
 
-    def likely(self, stored: Floats) -> list[tuple[int, Numbers, float]]:
+    def likely(
+        self, stored: Floats, rows: NDArray[np.intp] | None = None
+    ) -> list[tuple[int, Numbers, float]]:
         """Runs (n, 77) that may lie best over the query after a small change, and that change.
 
-        And what would be left over then, were slopes the same all the way.
+        And what would be left over then, were slopes the same all the way. The least first: of
+        ``rows``, or where those next to it leave over more.
         """
         residual, known = _apart(self.here, stored)
         slopes = self.slopes[known] - self.slopes[known].mean(axis=0)
@@ -234,8 +260,8 @@ class _View(NamedTuple):
         inverse, slopes = inverse.astype(np.float32), slopes.astype(np.float32)
         changes = _within_reach(residual @ inverse.T)
         left_over = _left_over(residual - changes @ slopes.T)
-        rows = _lowest(left_over)[:_RUNS_A_ROUND].tolist()
-        return [(row, changes[row], float(left_over[row])) for row in rows]
+        rows = _lowest(left_over) if rows is None else rows[np.argsort(left_over[rows])]
+        return [(row, changes[row], float(left_over[row])) for row in rows.tolist()]
 
 
 def _apart(here: Numbers, stored: Floats) -> tuple[Floats, NDArray[np.bool_]]:

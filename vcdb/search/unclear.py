@@ -15,7 +15,7 @@ _ONE_MOMENT_S = 1.0
 #: Stretches that overlap or nearly do are one.
 _NEARLY_S = 0.6
 #: Of several films that share the shot, so many are asked about.
-_MOST_FILMS = 3
+MOST_FILMS = 3
 
 #: From when to when, in s.
 Span = tuple[float, float]
@@ -23,7 +23,7 @@ Span = tuple[float, float]
 
 def unclear(scored: Sequence[Scored]) -> list[list[Scored]]:
     """Of each film to be claimed whose moment is open the stretches in question, the best first."""
-    films = [_as_close(stretches) for stretches in judge(scored).films[:_MOST_FILMS]]
+    films = [_as_close(stretches) for stretches in judge(scored).films[:MOST_FILMS]]
     return [near for near in films if not _is_one_moment(near)]
 
 
