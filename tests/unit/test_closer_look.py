@@ -200,18 +200,22 @@ def test_a_crop_of_one_moment_is_not_taken_for_another_crop_of_the_next(
         assert is_at(looked.matches[0], number // RATE)
 
 
-def test_a_geometry_that_is_nearly_right_is_fitted_to_the_frame(film: Path) -> None:
-    picture = frames()[25]
-    where = as_it_is(picture)
-    query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
-    near = Hypothesis("zoomed", geometry(WIDTH / HEIGHT, zoom=1.02, shift_x=0.03, shift_y=-0.02))
-    off = Shown(picture, near.geometry, levels_of_picture(picture, [near]))
-    own, other, fitted = (
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_geometry_that_is_nearly_right_is_fitted_to_the_frame(film: Path, mirrored: bool) -> None:
+    picture = frames()[25][:, ::-1].copy() if mirrored else frames()[25]
+    own, off = (
+        Hypothesis("as_is", geometry(WIDTH / HEIGHT, mirrored=mirrored, **where))
+        for where in ({}, {"zoom": 1.02, "shift_x": 0.03, "shift_y": -0.02})
+    )
+    right, wrong = (
+        Shown(picture, one.geometry, levels_of_picture(picture, [one])) for one in (own, off)
+    )
+    best, other, fitted = (
         float(compared(one, film, (2.0, 3.0)).distance.min())
-        for one in (query, off, off._replace(rough=off))
+        for one in (right, wrong, wrong._replace(rough=wrong))
     )
     assert fitted < other / 4
-    assert fitted < own + 0.1
+    assert fitted < best + 0.1
 
 
 def compared(query: Shown, path: Path, span: Span) -> Frames:
