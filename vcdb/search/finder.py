@@ -97,7 +97,7 @@ class Finder:
             scored = search.exactly(picture, search.for_picture(picture))
             if not second_look:
                 return _answer(search, scored, asked, store)
-            scored = search.all_moments(search.rivals(picture, scored))
+            scored = search.all_moments(search.with_rivals(picture, scored))
         # Films are decoded without a snapshot, which would keep the base from freeing what others
         # remove.
         scored, outcome = self._look_again(search, scored, picture)

@@ -172,7 +172,7 @@ class QuerySearch:
         self._scan(dict.fromkeys(fresh, (0, _FIRST_RUNGS)))
         return [*scored, *self._scored()]
 
-    def rivals(self, picture: Picture, scored: list[Scored]) -> list[Scored]:
+    def with_rivals(self, picture: Picture, scored: list[Scored]) -> list[Scored]:
         """With other stretches of a film that go as well with the query if its geometry is fitted.
 
         Where the camera moves, a crop of one moment looks like another crop of the next.

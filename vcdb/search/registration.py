@@ -35,10 +35,10 @@ _HOPELESS = 1.3
 _UNPROMISING = 1.4
 #: How often other runs are tried, from what was best so far, and how many of them each time.
 _ROUNDS, _RUNS_A_ROUND = 6, 2
-#: Other runs may be shown as well that leave over so many times what the best does and this.
+#: Other runs may be shown as well that leave over so many times what the best does and this; so
+#: many are tried, a fit being given up at so many times what the best leaves over, and told.
 _RIVAL_SHARE, _RIVAL = 1.25, 0.002
-_HOPELESS_RIVAL = 3
-_MOST_TRIED, _MOST_RIVALS = 48, 8
+_MOST_TRIED, _HOPELESS_RIVAL, _MOST_RIVALS = 48, 3, 8
 #: A change of scale or of shift (in pitches) this small moves no cell's mean.
 _STILL = 0.002
 #: A fit is begun where this much is left over, or where its first step promises to take off this
