@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vcdb.fingerprint.geometry import Geometry
 from vcdb.fingerprint.shrink import halved
@@ -16,7 +15,7 @@ from vcdb.media.colour import luma_weights
 from vcdb.media.frame import Frame
 from vcdb.search.detail import CELL_PX, View, view_of_grey
 from vcdb.search.likest_frames import COARSER, FEWEST, SHORT_SIDE_PX, coarse
-from vcdb.search.registration import moved
+from vcdb.search.registration import Numbers, moved, solved, weights_of
 from vcdb.search.variants import Shown
 
 #: Steps of a fit, and pixels that a pitch of the geometry takes in a coarse view.
@@ -63,7 +62,7 @@ def aligned(seen: Seen, frame: View) -> View:
     return view
 
 
-def _step(query: View, frame: View, mirrored: bool) -> NDArray[np.float64] | None:
+def _step(query: View, frame: View, mirrored: bool) -> Numbers | None:
     """The best change of geometry: (scale_x, shift_x, scale_y, shift_y). None: cannot tell."""
     there = cv2.erode(query.there & frame.there, np.ones((3, 3), np.uint8)) > 0
     if there.sum() < FEWEST:
@@ -75,12 +74,9 @@ def _step(query: View, frame: View, mirrored: bool) -> NDArray[np.float64] | Non
     sideways = -across if mirrored else across
     slopes = (across * u, sideways * _PITCH_PX, down * v, down * _PITCH_PX)
     columns = np.stack([frame.grey, np.ones_like(u), *(-one for one in slopes)])[:, there].T
-    values = query.grey[there]
-    weights = np.ones_like(values)
+    values = query.grey[there].astype(np.float64)
+    weights: Numbers = np.ones(len(values))
     for _ in range(2):
-        weighted = columns.T * weights
-        solution = np.linalg.solve(weighted @ columns + _HELD_BACK, weighted @ values)
-        left_over = np.abs(values - columns @ solution)
-        scale = max(2 * float(np.median(left_over)), _LEAST_SCALE)
-        weights = 1 / (1 + np.square(left_over / scale))
-    return np.asarray(solution[2:], np.float64)
+        solution = solved(columns, values, weights, _HELD_BACK)
+        weights = weights_of(values - columns @ solution, _LEAST_SCALE)
+    return solution[2:]

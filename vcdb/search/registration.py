@@ -115,13 +115,13 @@ def rivals(views: Views, where: Geometry, stored: Floats) -> list[tuple[int, Geo
     of runs that leave over about as little as the best, and less than their neighbours do.
     """
     view = views.at(where._replace(tolerance=EDGE_TOLERANCE))
-    fits = dict.fromkeys(range(len(stored)), _Fit(view, np.inf))
+    fits = [_Fit(view, np.inf)] * len(stored)
     hopeless = _HOPELESS_RIVAL * float(view.left_over(stored).min())
     for row, change, _ in view.likely(stored, np.arange(len(stored)))[:_MOST_TRIED]:
         near = views.at(moved(view.where, change.tolist()))
         fit = _fit(views, near, stored[row], _FIRST_STEPS, hopeless)
         fits[row] = min(fit, _fit(views, view, stored[row], 1), key=attrgetter("residual"))
-    residual = np.array([fit.residual for fit in fits.values()], np.float32)
+    residual = np.array([fit.residual for fit in fits], np.float32)
     limit = _RIVAL_SHARE * residual.min(initial=np.inf) + _RIVAL
     rows = [row for row in _lowest(residual).tolist() if residual[row] <= limit]
     return [(row, fits[row].view.where) for row in rows[:_MOST_RIVALS]]
@@ -165,8 +165,8 @@ def turned_by(views: Views, where: Geometry, stored: Floats) -> float:
     columns = np.column_stack([level, -view.slopes[known], -view.turn[known]])
     here, weights = view.here[known], np.ones(known.sum())
     for _ in range(3):
-        solution = _solved(columns, here, weights, _TURN_HELD_BACK)
-        weights = _weights(here - columns @ solution)
+        solution = solved(columns, here, weights, _TURN_HELD_BACK)
+        weights = weights_of(here - columns @ solution)
     change, angle = solution[2:-1], float(solution[-1])
     after = view._replace(here=view.here + view.slopes @ change + view.turn * angle)
     worth = after.left_over_of(run) <= (1 - WORTH_SHARE) * before
@@ -210,9 +210,9 @@ class _View(NamedTuple):
         cells, there, residual = levelled
         here, columns = self.here[cells], np.ones((len(cells), 6))
         columns[:, 0], columns[:, 2:] = there, -self.slopes[cells]
-        solution = _solved(columns, here, _weights(residual), _HELD_BACK)
-        weights = _weights(here - columns @ solution)
-        solution = _solved(columns, here, weights, _HELD_BACK)
+        solution = solved(columns, here, weights_of(residual), _HELD_BACK)
+        weights = weights_of(here - columns @ solution)
+        solution = solved(columns, here, weights, _HELD_BACK)
         return _within_reach(solution[2:]), float(_left_over(residual))
 
     def left_over_of(self, stored: Floats) -> float:
@@ -231,7 +231,7 @@ class _View(NamedTuple):
         here, there = self.here[cells], stored[cells].astype(np.float64)
         residual = _off_line(here, there, np.ones(len(cells)))
         for _ in range(2):
-            residual = _off_line(here, there, _weights(residual))
+            residual = _off_line(here, there, weights_of(residual))
         return cells, there, residual
 
     def is_worth_a_step(self, stored: Floats) -> bool:
@@ -386,12 +386,15 @@ def _beyond(where: Geometry) -> float:
     return beyond
 
 
-def _weights(residual: Numbers) -> Numbers:
-    """Weights of cells: Cauchy's, so that those far from where most are hardly count."""
+def weights_of(residual: Numbers, least: float = _NOISE) -> Numbers:
+    """Weights of what is left over: Cauchy's, so that values far from where most are hardly count.
+
+    What is within twice the median, or within ``least``, counts.
+    """
     # The median, by sorting: several times as fast for so few.
     size = np.sort(np.abs(residual))
     middle = float(size[(len(size) - 1) // 2] + size[len(size) // 2]) / 2
-    weights: Numbers = 1 / (1 + (residual / max(2 * middle, _NOISE)) ** 2)
+    weights: Numbers = 1 / (1 + (residual / max(2 * middle, least)) ** 2)
     return weights
 
 
@@ -419,7 +422,7 @@ def _left_over(residual: Floats) -> Floats:
     return row_means(np.minimum(np.abs(residual), np.float32(_MOST_LEFT_OVER)))
 
 
-def _solved(columns: Numbers, values: Numbers, weights: Numbers, prior: Numbers) -> Numbers:
+def solved(columns: Numbers, values: Numbers, weights: Numbers, prior: Numbers) -> Numbers:
     """Weighted least squares, held back by a ``prior``: a diagonal matrix of precisions."""
     weighted = columns.T * weights
     return np.asarray(np.linalg.solve(weighted @ columns + prior, weighted @ values), np.float64)
