@@ -468,6 +468,13 @@ def test_spans_that_overlap_or_are_near_are_one() -> None:
     assert spans_of(stretches, 0.3, 2.0) == [(9.7, 15.3), (19.7, 21.3)]
 
 
+def test_spans_are_read_in_one_go_or_the_likeliest_first() -> None:
+    near = [stretch(20, 21), stretch(10, 12), stretch(13, 14), stretch(40, 41)]
+    spans = [(9.7, 12.3), (12.7, 14.3), (19.7, 21.3), (39.7, 41.3)]
+    assert closer_look._parts(near, 0.3, 10.0) == [spans[2:3], spans[:2], spans[3:]]
+    assert closer_look._parts(near, 0.3, 4.0) == [[spans[k]] for k in (2, 0, 1, 3)]
+
+
 def view(grey: np.ndarray, there: np.ndarray | None = None) -> View:
     present = np.ones(grey.shape, np.uint8) if there is None else there
     return View(grey.astype(np.float32), present)

@@ -66,3 +66,36 @@ def test_a_stretch_begins_where_a_frame_does(tmp_path: Path) -> None:
         starts_s = [database.find(picture).matches[0].start_s for picture in pictures[::10]]
     assert len(set(starts_s)) > 3
     assert all(start_s == round(start_s) for start_s in starts_s)
+
+
+def moving(step_px: int = 1, *, cut_at: int | None = None) -> list[Picture]:
+    """A view over which the camera moves on steadily; from ``cut_at`` on another one."""
+    one, other = scene(33, height=180, width=640), scene(34, height=180, width=640)
+    return [
+        (one if cut_at is None or number < cut_at else other)[:, step_px * number :][:, :320]
+        for number in range(60)
+    ]
+
+
+def runs_and_stretches(tmp_path: Path, pictures: list[Picture]) -> dict[float, float]:
+    """When runs that are found begin, and where the stretches told with them do."""
+    path = tmp_path / "moving.mp4"
+    write_video(path, pictures, rate=25, quality=10)
+    with Database(tmp_path / "base", create=True) as database:
+        database.add(path)
+        matches = [database.find(picture).matches[0] for picture in pictures]
+    return {match.at_s: match.start_s for match in matches}
+
+
+def test_a_stretch_reaches_back_over_short_runs(tmp_path: Path) -> None:
+    """Later frames of a run are nearer to the next ones' first frames, up to a quarter second."""
+    begun = runs_and_stretches(tmp_path, moving())
+    assert any(start_s < other_s < at_s for at_s, start_s in begun.items() for other_s in begun)
+    assert all(at_s - start_s <= 0.25 for at_s, start_s in begun.items())
+
+
+def test_a_stretch_does_not_reach_back_over_a_cut(tmp_path: Path) -> None:
+    begun = runs_and_stretches(tmp_path, moving(4, cut_at=30))
+    after = [start_s for at_s, start_s in begun.items() if at_s >= 30 / 25]
+    assert len(after) > 3
+    assert min(after) == pytest.approx(30 / 25)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -20,15 +21,43 @@ from vcdb.media.frame import Plane
 Floats = npt.NDArray[np.float32]
 
 
+class _SingleThreaded:
+    """How many ask OpenCV to keep to one thread now, and how many it took before."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asking = self._before = 0
+
+    def begin(self) -> None:
+        """The first one to ask makes it so."""
+        with self._lock:
+            if self._asking == 0:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._asking += 1
+
+    def end(self) -> None:
+        """The last one puts back what was."""
+        with self._lock:
+            self._asking -= 1
+            if self._asking == 0:
+                cv2.setNumThreads(self._before)
+
+
+_SINGLE = _SingleThreaded()
+
+
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Within it, OpenCV keeps to one thread: bands are so short that more only cost CPU time."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    """Within it, OpenCV keeps to one thread: bands are so short that more only cost time.
+
+    Several threads may be within it at once; it holds until the last has left.
+    """
+    _SINGLE.begin()
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        _SINGLE.end()
 
 
 class Axis:

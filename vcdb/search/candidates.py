@@ -27,7 +27,7 @@ from vcdb.search.difference import Differences, differences, robust_differences
 from vcdb.search.evidence import features_of, is_supposed, probabilities
 from vcdb.search.glance import LEAST_DETAIL, beyond_doubt
 from vcdb.search.nearest import Asked, Near, likeness_to, nearest
-from vcdb.search.scenes import SAME_SCENE, Block, Scene, Scenes, local_minima
+from vcdb.search.scenes import Block, Scene, Scenes, local_minima
 from vcdb.search.surface import blank_difference
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Likeness, Store
@@ -40,8 +40,10 @@ from vcdb.store.codec import BLOCK_RUNS
 _WORST_RECORD = 0.36
 _PROMISING = 0.06
 _MOST_BLOCKS = 12
-#: How far a stretch may reach back into the run before; longer than runs of moving scenes are.
+#: How far a stretch may reach back into the runs before; longer than runs of moving scenes are.
+#: Those may be so much farther than the best: twice what a run's frames differ from its first.
 _REACH_BACK_US = 250_000
+_REACH_BACK = 0.12
 #: A difference that no evidence could outweigh; and a difference and a probability that together
 #: end the search.
 _WORST = 0.45
@@ -298,14 +300,18 @@ def _alike(distance: Floats, row: int, within: float) -> tuple[int, int]:
 def _start_us(runs: RunTable, distance: Floats, row: int, start: int) -> int:
     """Where the stretch from run ``start`` on begins, in microseconds.
 
-    A run is compared by its first frame, so later frames of the run before may be nearer to this
-    one's: they are found here, where the scene goes on.
+    A run is compared by its first frame, so later frames of the runs before may be nearer to this
+    one's: they are found here, as far as the scene goes on.
     """
-    begin = int(runs.edges_us[start])
-    if start == 0 or distance[start - 1] > distance[row] + SAME_SCENE:
-        return begin
-    before_us = begin - int(runs.edges_us[start - 1])
-    frame_us = before_us // int(runs.frame_edges[start] - runs.frame_edges[start - 1])
-    # Whole frames: in less than the time of one there is none to be found.
-    reach_us = _REACH_BACK_US // frame_us * frame_us if frame_us else 0
-    return begin - min(before_us, reach_us)
+    begin_us, left_us = int(runs.edges_us[start]), _REACH_BACK_US
+    for before in reversed(range(start)):
+        length_us = begin_us - int(runs.edges_us[before])
+        frame_us = length_us // int(runs.frame_edges[before + 1] - runs.frame_edges[before])
+        # Whole frames: in less than the time of one there is none to be found.
+        if distance[before] > distance[row] + _REACH_BACK or not 0 < frame_us <= left_us:
+            break
+        reached_us = min(length_us, left_us // frame_us * frame_us)
+        begin_us, left_us = begin_us - reached_us, left_us - reached_us
+        if reached_us < length_us:
+            break
+    return begin_us

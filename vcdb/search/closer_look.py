@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vcdb.fingerprint.bands import single_threaded
 from vcdb.media.look import glimpses_between
 from vcdb.models import Video
 from vcdb.search.film_frames import Film, Frames
@@ -29,6 +30,8 @@ from vcdb.store.base import Store
 _AROUND_S = 0.3
 #: Frames between two stretches are read rather than sought past when they take no longer than this.
 _READ_ON_S = 2.0
+#: If that makes more pixels than this, each span is read by itself: time may not suffice for all.
+_IN_ONE_GO_PX = 400_000_000
 #: Spans of more frames are passed over: to wait for them would be in vain.
 _MOST_FRAMES = 3000
 #: So much of the time is left for comparing what was read.
@@ -106,10 +109,12 @@ def _looked(
     """Each stretch narrowed, those of the likeliest part first, as long as there is time."""
     around_s = max(_AROUND_S, video.sample_step_s or 0.0)
     read_until_s = until_s - _TO_COMPARE_S
-    for spans in _parts(near, around_s):
-        if sum(stop - start for start, stop in spans) * video.frame_rate > _MOST_FRAMES:
+    pixels_a_s = max(video.width_px * video.height_px * video.frame_rate, 1.0)
+    for spans in _parts(near, around_s, _IN_ONE_GO_PX / pixels_a_s):
+        if _length_s(spans) * video.frame_rate > _MOST_FRAMES:
             continue
-        film = Film(glimpses_between(video.path, spans, until_s=read_until_s))
+        with single_threaded():
+            film = Film(glimpses_between(video.path, spans, until_s=read_until_s))
         if not len(film.at_us):
             return
         in_time = time.monotonic() <= read_until_s
@@ -124,15 +129,22 @@ def _looked(
             return
 
 
-def _parts(near: Sequence[Scored], around_s: float) -> list[list[Span]]:
-    """Spans around the stretches, those that are read in one go together, the likeliest first."""
+def _parts(near: Sequence[Scored], around_s: float, most_s: float) -> list[list[Span]]:
+    """Spans around the stretches, those that are read in one go together, the likeliest first.
+
+    No more than ``most_s`` in one go, if it has several spans.
+    """
     spans = spans_of(near, around_s)
-    parts = [
-        [span for span in spans if whole[0] <= span[0] and span[1] <= whole[1]]
-        for whole in spans_of(near, around_s, _READ_ON_S)
-    ]
+    parts: list[list[Span]] = []
+    for whole in spans_of(near, around_s, _READ_ON_S):
+        inside = [span for span in spans if whole[0] <= span[0] and span[1] <= whole[1]]
+        parts += [inside] if _length_s(inside) <= most_s else [[span] for span in inside]
     order = [next(k for k, one in enumerate(near) if _is_in(_whole(part), one)) for part in parts]
     return [parts[k] for k in np.argsort(order)]
+
+
+def _length_s(spans: Iterable[Span]) -> float:
+    return sum(stop - start for start, stop in spans)
 
 
 def _whole(part: Sequence[Span]) -> Span:
