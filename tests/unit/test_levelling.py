@@ -10,7 +10,8 @@ from tests.unit.test_registration import HEIGHT, WIDTH, stored
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.picture import PictureSums
 from vcdb.search.levelling import Level, level
-from vcdb.search.registration import Views, register
+from vcdb.search.registration import register
+from vcdb.search.views import Views
 from vcdb.testing import scene
 
 

@@ -10,8 +10,9 @@ from vcdb.fingerprint.descriptor import describe, levels_of
 from vcdb.fingerprint.geometry import Geometry, geometry
 from vcdb.fingerprint.picture import PictureSums, image_grids
 from vcdb.media.area import FULL
-from vcdb.search.registration import Views, moved, register, rivals
+from vcdb.search.registration import register, rivals
 from vcdb.search.variants import crops, registered
+from vcdb.search.views import Views, moved
 from vcdb.testing import scene
 
 HEIGHT, WIDTH = 360, 640

@@ -14,9 +14,10 @@ from vcdb.fingerprint.shrink import halved
 from vcdb.media.colour import luma_weights
 from vcdb.media.frame import Frame
 from vcdb.search.detail import CELL_PX, View, view_of_grey
+from vcdb.search.least_squares import Numbers, solved, weights_of
 from vcdb.search.likest_frames import COARSER, FEWEST, SHORT_SIDE_PX, coarse
-from vcdb.search.registration import Numbers, moved, solved, weights_of
 from vcdb.search.variants import Shown
+from vcdb.search.views import moved
 
 #: Steps of a fit, and pixels that a pitch of the geometry takes in a coarse view.
 _STEPS = 3

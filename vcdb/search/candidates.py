@@ -26,8 +26,9 @@ from vcdb.fingerprint.sketch import Sketched, sketched
 from vcdb.search.difference import Differences, differences, robust_differences
 from vcdb.search.evidence import features_of, is_supposed, probabilities
 from vcdb.search.glance import LEAST_DETAIL, beyond_doubt
+from vcdb.search.moment import local_minima
 from vcdb.search.nearest import Asked, Near, likeness_to, nearest
-from vcdb.search.scenes import Block, Scene, Scenes, local_minima
+from vcdb.search.scenes import Block, Scene, Scenes
 from vcdb.search.surface import blank_difference
 from vcdb.search.verdict import Scored
 from vcdb.store.base import Likeness, Store

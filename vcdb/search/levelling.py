@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.geometry import Geometry
 from vcdb.fingerprint.picture import PictureSums
-from vcdb.search.registration import WORTH_SHARE, Views, left_over, register, turned_by
+from vcdb.search.registration import WORTH_SHARE, left_over, register, turned_by
+from vcdb.search.views import Views
 
 
 class Level(NamedTuple):

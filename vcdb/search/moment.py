@@ -67,6 +67,13 @@ def distances(query: Levels, stored: Levels) -> Floats:
     return distance
 
 
+def local_minima(values: Floats) -> NDArray[np.intp]:
+    """Where values (n,) are smaller than before and not larger than after."""
+    left = np.concatenate([[np.inf], values[:-1]])
+    right = np.concatenate([values[1:], [np.inf]])
+    return np.flatnonzero((values < left) & (values <= right))
+
+
 def _shown(stored: Values, grey: NDArray[np.bool_]) -> Floats:
     """Brightness of stored pictures (n, cells), as a copy shows it; grey ones, (n,) or (1,)."""
     if not grey.any():

@@ -19,7 +19,7 @@ from vcdb.search.candidates import Candidates
 from vcdb.search.evidence import model
 from vcdb.search.levelling import level
 from vcdb.search.probes import Widening, ranges_of_all, widen
-from vcdb.search.registration import Views, register, rivals
+from vcdb.search.registration import register, rivals
 from vcdb.search.tint import without_tint
 from vcdb.search.unclear import MOST_FILMS, unclear
 from vcdb.search.variants import (
@@ -34,6 +34,7 @@ from vcdb.search.variants import (
     without_bars,
 )
 from vcdb.search.verdict import Scored, judge
+from vcdb.search.views import Views
 from vcdb.store.base import Store
 
 if TYPE_CHECKING:

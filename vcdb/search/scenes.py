@@ -18,7 +18,7 @@ from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, concatenate, joined_levels, levels_of
 from vcdb.fingerprint.runs import RunTable, join
 from vcdb.search.difference import Differences, differences
-from vcdb.search.moment import distances
+from vcdb.search.moment import distances, local_minima
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS
 
@@ -145,13 +145,6 @@ class Scenes:
             together = [block for _, block in group]
             if not blocks.isdisjoint(together):
                 yield _joined([self._compared[block] for block in together])
-
-
-def local_minima(values: Floats) -> NDArray[np.intp]:
-    """Where values (n,) are smaller than before and not larger than after."""
-    left = np.concatenate([[np.inf], values[:-1]])
-    right = np.concatenate([values[1:], [np.inf]])
-    return np.flatnonzero((values < left) & (values <= right))
 
 
 def _telling_rows(distance: Floats, counts: list[int]) -> NDArray[np.intp]:
