@@ -15,6 +15,7 @@ import numpy.typing as npt
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import MIN_BAR, find_area_moment
 from vcdb.media.frame import Frame, Plane
+from vcdb.media.middle import middle
 from vcdb.media.moments import small_luma
 
 MOST_AREAS = 4
@@ -96,7 +97,7 @@ class Watch:
         self._looks.append((frame.at_s, area))
         if len(self._looks) < _LOOKS or frame.at_s - self._looks[0][0] < _LOOKS_SPAN_S:
             return None
-        return Area(*np.median([look for _, look in self._looks], axis=0).tolist())
+        return Area(*map(middle, zip(*(look for _, look in self._looks), strict=True)))
 
     def _is_known(self, area: Area) -> bool:
         return any(_is_near(area, other) for other in self._areas)
@@ -133,7 +134,7 @@ def _side(lines: Plane, bar: float, level: int) -> _Side:
     outside = [int(share * edge) for share in _INTO_BAR]
     inside = [min(count - 1, edge + 1 + round(depth * count)) for depth in _DEPTHS]
     shares = _lit_shares(lines, outside + inside, level)
-    return _Side(float(np.median(shares[:3])) if edge else 0.0, float(shares[3:].max()))
+    return _Side(middle(shares[:3]) if edge else 0.0, float(shares[3:].max()))
 
 
 def _lit_shares(lines: Plane, numbers: list[int], level: int) -> npt.NDArray[np.float64]:

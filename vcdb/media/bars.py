@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vcdb.media.area import FULL, Area
+from vcdb.media.middle import middle
 from vcdb.media.moments import Luma, Samples
 
 Shares = npt.NDArray[np.float64]
@@ -107,7 +108,7 @@ def _is_plain_outside(luma: Luma, area: Area) -> bool:
     wide = (top > 1, bottom < rows - 1, left > 1, right < columns - 1)
     for bar in (bar for bar, is_wide in zip(bars, wide, strict=True) if is_wide):
         some = bar[::4, ::4].astype(np.int16)
-        if (np.abs(some - int(np.median(some))) <= _SAME_SHADE).mean() < _SAME_MIN:
+        if (np.abs(some - int(middle(some))) <= _SAME_SHADE).mean() < _SAME_MIN:
             return False
     return True
 
@@ -123,7 +124,7 @@ def _picture_span(shares: Shares, many: bool) -> tuple[int, int]:
     ``shares``: per line, the share of its pixels that are lit; ``many``: of many moments.
     """
     count = len(shares)
-    usual = float(np.median(shares[shares > _BAR_LIT_MAX])) if shares.max() > _BAR_LIT_MAX else 1.0
+    usual = middle(shares[shares > _BAR_LIT_MAX]) if shares.max() > _BAR_LIT_MAX else 1.0
     start, stop = _dark_lines(shares, usual), _dark_lines(shares[::-1], usual)
     if abs(start - stop) <= max(1, _SYMMETRY * count):
         pass
