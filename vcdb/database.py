@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from vcdb.fingerprint.runs import RunTable
     from vcdb.indexing import IndexedVideo, ProgressCallback
     from vcdb.media.sampling import Sampling
+    from vcdb.search.finder import Finder
 
 Query = str | Path | bytes | NDArray[np.uint8]
 
@@ -79,6 +81,12 @@ class Database:
     def close(self) -> None:
         """Release the base's files; closing twice is allowed."""
         self._store.close()
+
+    @cached_property
+    def _finder(self) -> Finder:
+        from vcdb.search.finder import Finder
+
+        return Finder(self._store)
 
     # Adding
 
@@ -164,10 +172,8 @@ class Database:
         and so are the frames where the moment is; that takes up to about three seconds. Raises
         QueryError.
         """
-        from vcdb.search.finder import Finder
-
-        finder, name = Finder(self._store), name or _name(query)
-        return finder.find(_pixels(query), name, limit, second_look=second_look)
+        name = name or _name(query)
+        return self._finder.find(_pixels(query), name, limit, second_look=second_look)
 
     def explain(
         self,
@@ -178,19 +184,15 @@ class Database:
         second_look: bool = False,
     ) -> Explanation:
         """The same with the way to the answer: what was uncertain, scanned and compared."""
-        from vcdb.search.finder import Finder
-
-        finder, name = Finder(self._store), name or _name(query)
-        return finder.explain(_pixels(query), name, limit, second_look=second_look)
+        name = name or _name(query)
+        return self._finder.explain(_pixels(query), name, limit, second_look=second_look)
 
     def find_grid(self, grid: Floats, *, limit: int = 10, name: str = "fingerprint") -> Answer:
         """The same for a picture's grid alone, so that the picture can stay where it is.
 
         ``grid``: (7, 11, 3), mean RGB 0..255 of the cells, NaN where the picture does not reach.
         """
-        from vcdb.search.finder import Finder
-
-        return Finder(self._store).find_grid(grid, name, limit)
+        return self._finder.find_grid(grid, name, limit)
 
     def stored_grid(self, video_id: int, frame: int) -> Floats | None:
         """What is stored of a frame: (7, 11, 3), RGB 0..255; None where it is not there (any more).

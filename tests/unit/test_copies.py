@@ -120,3 +120,26 @@ def test_comparing_films_reads_no_block_twice(
     assert asked_again.are(one, other)
     assert asked_again.are(other, one)
     assert len(read) == len(set(read))
+
+
+def test_films_that_were_told_to_be_copies_are_not_compared_again(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = add(db, tmp_path / "one.mp4", film(3))
+    second = add(db, tmp_path / "two.mp4", film(3), encoding=COARSE)
+    compared: list[int] = []
+    agree = copies._agree
+
+    def counted(one: object, other: object, offset_us: int) -> bool:
+        compared.append(offset_us)
+        return agree(one, other, offset_us)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(copies, "_agree", counted)
+    assert len(db.find(asked()).matches[0].copies) == 1
+    assert compared
+    compared.clear()
+    assert len(db.find(asked()).matches[0].copies) == 1
+    assert not compared
+    db.remove([second])
+    (match,) = db.find(asked()).matches
+    assert (match.video_id, match.copies) == (first, ())

@@ -21,6 +21,7 @@ _US = 1_000_000
 def answer_of(
     scored: Sequence[Scored],
     store: Store,
+    copies: Copies,
     *,
     query: str,
     limit: int,
@@ -31,10 +32,13 @@ def answer_of(
     reason: str,
     second_look: SecondLook | None = None,
 ) -> Answer:
-    """The answer: verdict, films with titles, places. ``reason`` is given when none matches."""
+    """The answer: verdict, films with titles, places. ``reason`` is given when none matches.
+
+    ``copies``: of the same ``store``.
+    """
     judgement = judge(scored)
     films = _films(judgement, store)
-    matches = [_match(film, copies) for film, copies in _without_copies(films, store)]
+    matches = [_match(film, others) for film, others in _without_copies(films, copies)]
     verdict = _verdict(judgement.verdict, len(matches))
     return Answer(
         query=query,
@@ -50,12 +54,12 @@ def answer_of(
     )
 
 
-def is_beyond_doubt(scored: Sequence[Scored], store: Store) -> bool:
+def is_beyond_doubt(scored: Sequence[Scored], store: Store, copies: Copies) -> bool:
     """Whether one film is claimed with hardly any doubt; its copies are the same film."""
     films = _films(judge(scored), store)
     if not films or films[0].stretch.probability < BEYOND_DOUBT:
         return False
-    return len(films) == 1 or len(_without_copies(films, store)) == 1
+    return len(films) == 1 or len(_without_copies(films, copies)) == 1
 
 
 def _films(judgement: Judgement, store: Store) -> list[Film]:
@@ -73,10 +77,9 @@ def _verdict(judged: Verdict, films: int) -> Verdict:
     return "found" if films == 1 else judged
 
 
-def _without_copies(films: Sequence[Film], store: Store) -> list[tuple[Film, list[int]]]:
+def _without_copies(films: Sequence[Film], copies: Copies) -> list[tuple[Film, list[int]]]:
     """Each film once, the best of its copies, with the ids of the others."""
     kept: list[tuple[Film, list[int]]] = []
-    copies = Copies(store)
     for film in films[:_MOST_COMPARED]:
         own = next((others for one, others in kept if copies.are(one, film)), None)
         if own is None:

@@ -37,6 +37,12 @@ _COMMON = 0.8
 _GUESSES = 4
 
 
+#: Whether two videos agree all along, by their ids and the offset in microseconds. What a base
+#: has of a video is never changed, so this holds for as long as both are there.
+Agreed = dict[tuple[int, int, int], bool]
+_MOST_AGREED = 4096
+
+
 class Film(NamedTuple):
     """A video, its best stretch that shows the query, and all of them, the best first."""
 
@@ -87,20 +93,31 @@ class _Reader:
 class Copies:
     """Tells which films of one answer are copies; no block of them is read twice."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, agreed: Agreed | None = None) -> None:
+        """``agreed``: what earlier answers from the same base told, and what this one adds."""
         self._store = store
+        self._agreed = {} if agreed is None else agreed
         self._readers: dict[int, _Reader] = {}
 
     def are(self, one: Film, other: Film) -> bool:
         """Whether the two videos show the same all along. Raises StoreError."""
         offset_us = other.stretch.at_us - one.stretch.at_us
-        readers = self._reader(one.video), self._reader(other.video)
         try:
             # In a still scene the two stretches say little about the offset; most copies have none.
-            return any(_agree(*readers, offset) for offset in {offset_us, 0})
+            return any(self._agree(one, other, offset) for offset in dict.fromkeys((0, offset_us)))
         except KeyError:
             # One of them was removed in the meantime.
             return False
+
+    def _agree(self, one: Film, other: Film, offset_us: int) -> bool:
+        asked = one.video.video_id, other.video.video_id, offset_us
+        agree = self._agreed.get(asked)
+        if agree is None:
+            agree = _agree(self._reader(one.video), self._reader(other.video), offset_us)
+            if len(self._agreed) >= _MOST_AGREED:
+                self._agreed.clear()
+            self._agreed[asked] = agree
+        return agree
 
     def _reader(self, video: Video) -> _Reader:
         return self._readers.setdefault(video.video_id, _Reader(video, self._store))

@@ -12,6 +12,7 @@ from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.shrink import shrunk
 from vcdb.models import Answer, SecondLook
 from vcdb.search.answers import answer_of, is_beyond_doubt
+from vcdb.search.copies import Agreed, Copies
 from vcdb.search.evidence import model
 from vcdb.search.query_search import Picture, QuerySearch, summed
 from vcdb.search.source import LIMIT_S
@@ -39,10 +40,11 @@ class _Asked(NamedTuple):
 
 
 class Finder:
-    """Answers pictures from a store. Holds nothing between two of them."""
+    """Answers pictures from a store. Between two of them it holds only which films are copies."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._agreed: Agreed = {}
 
     def find(
         self, bgr: NDArray[np.uint8], name: str, limit: int, *, second_look: bool = False
@@ -79,7 +81,7 @@ class Finder:
         asked = _Asked(name, limit, time.perf_counter())
         with self._store.snapshot() as store:
             search = QuerySearch(store, None)
-            return _answer(search, search.for_grid(grid), asked, store)
+            return self._answer(search, search.for_grid(grid), asked, store)
 
     def _find(
         self,
@@ -96,13 +98,13 @@ class Finder:
             search = QuerySearch(store, tracer, least=least, toned=is_toned(bgr))
             scored = search.exactly(picture, search.for_picture(picture))
             if not second_look:
-                return _answer(search, scored, asked, store)
+                return self._answer(search, scored, asked, store)
             scored = search.all_moments(search.with_rivals(picture, scored))
         # Films are decoded without a snapshot, which would keep the base from freeing what others
         # remove.
         scored, outcome = self._look_again(search, scored, picture)
         with self._store.snapshot() as store:
-            return _answer(search, scored, asked, store, outcome)
+            return self._answer(search, scored, asked, store, outcome)
 
     def _look_again(
         self, search: QuerySearch, scored: list[Scored], picture: Picture
@@ -111,7 +113,8 @@ class Finder:
         started_s = time.monotonic()
         outcome: SecondLook | None = None
         every, shown = scored + search.near_misses, search.shown(picture)
-        looks = [] if is_beyond_doubt(scored, self._store) else doubtful(every)
+        copies = Copies(self._store, self._agreed)
+        looks = [] if is_beyond_doubt(scored, self._store, copies) else doubtful(every)
         if looks:
             # Not before it is needed: it is most of what a plain search would import.
             from vcdb.search.second_look import review
@@ -126,26 +129,27 @@ class Finder:
                 scored, outcome = placed, outcome or "placed"
         return scored, outcome
 
-
-def _answer(
-    search: QuerySearch,
-    scored: list[Scored],
-    asked: _Asked,
-    store: Store,
-    second_look: SecondLook | None = None,
-) -> Answer:
-    return answer_of(
-        scored,
-        store,
-        query=asked.name,
-        limit=asked.limit,
-        took_ms=(time.perf_counter() - asked.started) * 1000,
-        probes=search.probes,
-        candidates=search.candidates,
-        passed_over=search.passed_over,
-        reason=_reason(search.has_detail, second_look),
-        second_look=second_look,
-    )
+    def _answer(
+        self,
+        search: QuerySearch,
+        scored: list[Scored],
+        asked: _Asked,
+        store: Store,
+        second_look: SecondLook | None = None,
+    ) -> Answer:
+        return answer_of(
+            scored,
+            store,
+            Copies(store, self._agreed),
+            query=asked.name,
+            limit=asked.limit,
+            took_ms=(time.perf_counter() - asked.started) * 1000,
+            probes=search.probes,
+            candidates=search.candidates,
+            passed_over=search.passed_over,
+            reason=_reason(search.has_detail, second_look),
+            second_look=second_look,
+        )
 
 
 def _reason(has_detail: bool, second_look: SecondLook | None) -> str:

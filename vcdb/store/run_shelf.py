@@ -32,7 +32,7 @@ _ID_BYTES = 4
 _PAGE_HEAD_BYTES, _ENTRY_BYTES = 16, 18
 #: Entries of which so many fill a page: what is left of a chunk lies in such.
 _ENTRIES_ON_PAGE = 4
-#: Bodies of blocks that are kept for the next to ask for them, 15 KB each.
+#: Blocks that are kept for the next to ask for them: bodies and runs, 15 KB each.
 _MOST_KEPT = 256
 
 
@@ -77,10 +77,11 @@ def _entries(video_id: int, start: int, parts: Sequence[bytes]) -> Iterator[tupl
 
 
 class _Latest(NamedTuple):
-    """Bodies of blocks that were read of a snapshot, by video and number."""
+    """Bodies of blocks that were read of a snapshot, and their runs, by video and number."""
 
     snapshot: tuple[int, int]
     bodies: dict[tuple[int, int], bytes]
+    runs: dict[tuple[int, int], RunTable]
 
 
 class RunShelf:
@@ -122,10 +123,10 @@ class RunShelf:
         first = start - start % BLOCK_RUNS
         kept, parts = self._kept(txn), []
         for number in range(first // BLOCK_RUNS, -(-stop // BLOCK_RUNS)):
-            body = self._body(txn, kept, (video_id, number))
-            if body is None:
+            part = self._runs_of(txn, kept, (video_id, number))
+            if part is None:
                 break
-            parts.append(runs_of(body))
+            parts.append(part)
         if not parts or stop > first + sum(map(len, parts)):
             raise KeyError((video_id, start, stop))
         return first, join(parts) if len(parts) > 1 else parts[0]
@@ -186,26 +187,36 @@ class RunShelf:
                 return
             yield data
 
-    def _kept(self, txn: Any) -> dict[tuple[int, int], bytes]:
-        """Bodies that were read of this snapshot."""
+    def _kept(self, txn: Any) -> _Latest:
+        """What was read of this snapshot."""
         snapshot, latest = (self._env.maps, txn.id()), self._latest
         if latest is None or latest.snapshot != snapshot or len(latest.bodies) >= _MOST_KEPT:
-            latest = self._latest = _Latest(snapshot, {})
-        return latest.bodies
+            latest = self._latest = _Latest(snapshot, {}, {})
+        return latest
 
-    def _body(
-        self, txn: Any, kept: dict[tuple[int, int], bytes], place: tuple[int, int]
-    ) -> bytes | None:
-        """What the block at a place (video and number) holds, or None where it is not there."""
-        body = kept.get(place)
+    def _runs_of(self, txn: Any, kept: _Latest, place: tuple[int, int]) -> RunTable | None:
+        """The runs of the block at a place (video and number), or None where it is not there."""
+        runs = kept.runs.get(place)
+        if runs is None:
+            body = self._body(txn, kept, place)
+            if body is None:
+                return None
+            runs = runs_of(body)
+            if place in kept.bodies:
+                kept.runs[place] = runs
+        return runs
+
+    def _body(self, txn: Any, kept: _Latest, place: tuple[int, int]) -> bytes | None:
+        """What the block at a place holds, or None where it is not there."""
+        body = kept.bodies.get(place)
         if body is None:
             data = self._block(txn, *place)
             if data is None:
                 return None
             body = body_of(data)
             # A passage through a whole film is not kept.
-            if len(kept) < _MOST_KEPT:
-                kept[place] = body
+            if len(kept.bodies) < _MOST_KEPT:
+                kept.bodies[place] = body
         return body
 
 
