@@ -16,6 +16,7 @@ from vcdb.database import Database
 from vcdb.fingerprint.geometry import geometry
 from vcdb.media import look
 from vcdb.media.colour import Matrix
+from vcdb.media.frame import Frame
 from vcdb.media.video import displayed, open_video
 from vcdb.models import Match
 from vcdb.search import closer_look, finder, query_search
@@ -315,7 +316,7 @@ def test_a_film_that_is_gone_or_changed_leaves_the_answer(
 def test_a_film_that_breaks_its_decoder_leaves_the_answer(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+    def broken(*args: object, **kwargs: object) -> Iterator[Frame]:
         raise RuntimeError("broken")
 
     monkeypatch.setattr(closer_look, "glimpses_between", broken)
@@ -327,7 +328,7 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
 ) -> None:
     ended, waited = Event(), Event()
 
-    def never(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+    def never(*args: object, **kwargs: object) -> Iterator[Frame]:
         ended.wait(30)
         waited.set()
         return iter(())
@@ -349,7 +350,7 @@ def test_what_time_did_not_suffice_for_stays(
     write_video(path, shots_that_return(), rate=RATE)
     real, calls = look.glimpses_between, []
 
-    def once(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+    def once(*args: object, **kwargs: object) -> Iterator[Frame]:
         calls.append(args)
         return real(*args, **kwargs) if len(calls) == 1 else iter(())  # type: ignore[arg-type]
 
@@ -372,14 +373,12 @@ def test_what_was_read_when_time_ran_out_is_told(
     query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
     real = look.glimpses_between
 
-    def slow(
-        path: str, spans: list[tuple[float, float]], *, until_s: float
-    ) -> Iterator[look.Glimpse]:
-        for glimpse in real(path, spans, until_s=until_s):
-            if glimpse.frame.at_s > 5:
+    def slow(path: str, spans: list[tuple[float, float]], *, until_s: float) -> Iterator[Frame]:
+        for frame in real(path, spans, until_s=until_s):
+            if frame.at_s > 5:
                 monkeypatch.setattr(time, "monotonic", lambda: until_s + 0.1)
                 return
-            yield glimpse
+            yield frame
 
     monkeypatch.setattr(closer_look, "glimpses_between", slow)
     (video,) = db.videos()
@@ -394,7 +393,7 @@ def test_nobody_waits_for_more_frames_than_can_be_looked_at(
 ) -> None:
     looks: list[object] = []
 
-    def noted(*args: object, **kwargs: object) -> Iterator[look.Glimpse]:
+    def noted(*args: object, **kwargs: object) -> Iterator[Frame]:
         looks.append(args)
         return iter(())
 
@@ -410,8 +409,8 @@ def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
     spans = [(1.0, 1.45), (1.75, 2.05)]
     soon = list(look.glimpses_between(film, spans, until_s=time.monotonic() + 60))
     shown = [*range(10, 15), *range(18, 21)]
-    assert [round(one.frame.at_s, 3) for one in soon] == [number / RATE for number in shown]
-    assert soon[0].luma.shape == (HEIGHT, WIDTH)
+    assert [round(one.at_s, 3) for one in soon] == [number / RATE for number in shown]
+    assert soon[0].luma().shape == (HEIGHT, WIDTH)
     assert list(look.glimpses_between(film, spans, until_s=time.monotonic() - 1)) == []
 
 

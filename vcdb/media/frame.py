@@ -82,12 +82,20 @@ class Frame:
 
         A copy, in coded orientation.
         """
+        return self.full_range(self.coded_luma(step))
+
+    def coded_luma(self, step: int = 1) -> npt.NDArray[np.uint8]:
+        """The same as it is coded, of deeper samples the upper 8 bits; a view where that does."""
         plane = self.planes[1 if self.colour.layout == "rgb" else 0][::step, ::step]
         if self.colour.bit_depth > 8:
-            plane = (plane >> (self.colour.bit_depth - 8)).astype(np.uint8)
+            return (plane >> (self.colour.bit_depth - 8)).astype(np.uint8)
+        return np.asarray(plane, np.uint8)
+
+    def full_range(self, coded: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """A copy of luma as this frame codes it, brought to full range."""
         if self.colour.full_range:
-            return np.array(plane, np.uint8, order="C")
-        return np.asarray(cv2.LUT(np.ascontiguousarray(plane), _LIMITED_RANGE), np.uint8)
+            return np.array(coded, np.uint8, order="C")
+        return np.asarray(cv2.LUT(np.ascontiguousarray(coded), _LIMITED_RANGE), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

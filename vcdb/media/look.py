@@ -6,34 +6,15 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vcdb.media.display import displayed
 from vcdb.media.frame import Frame
-from vcdb.media.moments import small_luma
 from vcdb.media.video import open_video
 
-#: Of pictures with more rows every second or n-th sample is taken.
-_MOST_ROWS = 720
 _ROUNDING_S = 1e-6
-
-
-class Glimpse(NamedTuple):
-    """A frame, and its luma (rows, columns), uint8, as displayed.
-
-    The luma has samples as the file has them: they may not be square.
-    """
-
-    frame: Frame
-    luma: npt.NDArray[np.uint8]
-
-    def kept(self) -> Glimpse:
-        """The same, outliving the next frame."""
-        planes = tuple(plane.copy() for plane in self.frame.planes)
-        return Glimpse(replace(self.frame, planes=planes, common_bgr=None), self.luma)
 
 
 def frames_between(
@@ -58,7 +39,7 @@ def frames_between(
 
 def glimpses_between(
     path: str | Path, spans: Sequence[tuple[float, float]], *, until_s: float
-) -> Iterator[Glimpse]:
+) -> Iterator[Frame]:
     """Every frame shown in one of some spans, in s, each valid until the next.
 
     The spans are apart and in order; the file is read from the first to the last. None is begun
@@ -69,7 +50,13 @@ def glimpses_between(
         while left and frame.at_s > left[0][1]:
             del left[0]
         if left and frame.at_s >= left[0][0] - _ROUNDING_S:
-            yield Glimpse(frame, small_luma(frame, _MOST_ROWS))
+            yield frame
+
+
+def kept(frame: Frame) -> Frame:
+    """The same frame, outliving the next one."""
+    planes = tuple(plane.copy() for plane in frame.planes)
+    return replace(frame, planes=planes, common_bgr=None)
 
 
 def _shown_between(

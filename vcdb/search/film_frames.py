@@ -22,7 +22,9 @@ from vcdb.fingerprint.grid import GridPlan, PlaneSums
 from vcdb.fingerprint.shrink import halved
 from vcdb.media.area import FULL, Area
 from vcdb.media.bars import find_area_image
-from vcdb.media.look import Glimpse
+from vcdb.media.frame import Frame
+from vcdb.media.look import kept
+from vcdb.media.moments import small_luma
 from vcdb.search import moment
 from vcdb.search.alignment import Seen, aligned
 from vcdb.search.detail import View, view_of_grey
@@ -32,8 +34,9 @@ from vcdb.search.unclear import Span
 from vcdb.search.variants import Shown
 
 #: A film's bars are looked for in the first so many frames of a span: where the picture is dark,
-#: they seem larger.
+#: they seem larger. Of pictures with more rows every second or n-th sample is taken.
 _FIRST_FRAMES = 8
+_MOST_ROWS = 720
 #: What cells say counts so much beside what pixels say, each in proportion, and what noise may
 #: make of either: levels of 255, and what moments are ranked by.
 _SAY_OF_CELLS = 0.3
@@ -62,19 +65,17 @@ class Frames(NamedTuple):
 class Film:
     """All frames of a film that are shown in some spans, to be compared with queries."""
 
-    def __init__(self, glimpses: Iterator[Glimpse]) -> None:
+    def __init__(self, glimpses: Iterator[Frame]) -> None:
         """Reads them all. Raises VideoOpenError, DecodeError."""
-        first = [one.kept() for one in islice(glimpses, _FIRST_FRAMES)]
+        first = [kept(one) for one in islice(glimpses, _FIRST_FRAMES)]
         #: Says how the film tells colours; None where there are no frames.
-        self._frame = first[0].frame if first else None
-        areas = [_area_of(one.luma) for one in first]
-        self._ways = (
-            [_Way(where) for where in _geometries(first[0].frame.aspect, areas)] if first else []
-        )
+        self._frame = first[0] if first else None
+        areas = [_area_of(small_luma(one, _MOST_ROWS)) for one in first]
+        self._ways = [_Way(where) for where in _geometries(first[0].aspect, areas)] if first else []
         at_s: list[float] = []
         for one in chain(first, glimpses):
-            at_s.append(one.frame.at_s)
-            luma = halved(one.luma, SHORT_SIDE_PX)[0]
+            at_s.append(one.at_s)
+            luma = _luma(one)
             for way in self._ways:
                 way.see(one, luma)
         #: When each is shown, int64 (n,), microseconds.
@@ -127,13 +128,13 @@ class _Way:
         self._plan: GridPlan | None = None
         self._sums: list[PlaneSums] = []
 
-    def see(self, one: Glimpse, luma: NDArray[np.uint8]) -> None:
+    def see(self, frame: Frame, luma: NDArray[np.uint8]) -> None:
         """Take the next frame; ``luma`` is its own, made smaller."""
         self.views.append(coarse(view_of_grey(luma, self._where)))
-        if self._plan is None or not self._plan.fits(one.frame):
+        if self._plan is None or not self._plan.fits(frame):
             self._finish()
-            self._plan = GridPlan(one.frame, self._where)
-        self._sums.append(self._plan.sums(one.frame))
+            self._plan = GridPlan(frame, self._where)
+        self._sums.append(self._plan.sums(frame))
 
     def _finish(self) -> None:
         if self._plan is not None:
@@ -145,6 +146,15 @@ class _Way:
         """What cells show, once all frames are taken."""
         self._finish()
         return levels_of_grids(np.concatenate(self._grids))
+
+
+def _luma(frame: Frame) -> NDArray[np.uint8]:
+    """Luma, uint8 (rows, columns), full range, as displayed but for the sample aspect, halved.
+
+    As a query is: means of squares lie where the squares do, single samples would lie beside.
+    """
+    luma = frame.full_range(halved(frame.coded_luma(), SHORT_SIDE_PX)[0])
+    return np.ascontiguousarray(np.rot90(luma, -(frame.rotation_deg // 90)))
 
 
 def _area_of(luma: NDArray[np.uint8]) -> Area:
