@@ -35,8 +35,6 @@ _ALIKE = 0.12
 _COMMON = 0.8
 #: Which block a moment lies in is guessed by its time so often at most: three do for most films.
 _GUESSES = 4
-
-
 #: Whether two videos agree all along, by their ids and the offset in microseconds. What a base
 #: has of a video is never changed, so this holds for as long as both are there.
 Agreed = dict[tuple[int, int, int], bool]
@@ -104,12 +102,12 @@ class Copies:
         offset_us = other.stretch.at_us - one.stretch.at_us
         try:
             # In a still scene the two stretches say little about the offset; most copies have none.
-            return any(self._agree(one, other, offset) for offset in dict.fromkeys((0, offset_us)))
+            return any(self._are_at(one, other, offset) for offset in dict.fromkeys((0, offset_us)))
         except KeyError:
             # One of them was removed in the meantime.
             return False
 
-    def _agree(self, one: Film, other: Film, offset_us: int) -> bool:
+    def _are_at(self, one: Film, other: Film, offset_us: int) -> bool:
         asked = one.video.video_id, other.video.video_id, offset_us
         agree = self._agreed.get(asked)
         if agree is None:
