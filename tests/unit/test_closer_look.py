@@ -21,9 +21,7 @@ from vcdb.media.video import displayed, open_video
 from vcdb.models import Match
 from vcdb.search import closer_look, finder, query_search
 from vcdb.search.closer_look import Narrowed
-from vcdb.search.detail import View
 from vcdb.search.film_frames import Film, Frames
-from vcdb.search.likest_frames import distances
 from vcdb.search.query_search import levels_of_picture
 from vcdb.search.unclear import Span, spans_of, unclear
 from vcdb.search.variants import Hypothesis, Shown, as_it_is
@@ -259,6 +257,18 @@ def test_an_unaltered_frame_hardly_differs_from_itself(tmp_path: Path, matrix: M
     assert compared(query, path, (0.0, 1.0)).distance.max() < 0.5
 
 
+def test_a_frame_of_many_rows_lies_where_the_query_does(tmp_path: Path) -> None:
+    path, screen = tmp_path / "large.mkv", scene(5, 734, 1110)
+    for row in range(20, 734, 20):
+        cv2.putText(screen, "small print " * 14, (4, row), cv2.FONT_HERSHEY_PLAIN, 0.8, (225,) * 3)
+    write_video(path, [screen] * 3, rate=RATE, quality=4)
+    with open_video(path) as reader:
+        picture = next(displayed(frame) for frame in reader.frames())
+    where = as_it_is(picture)
+    query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
+    assert compared(query, path, (0.0, 1.0)).distance.max() < 0.5
+
+
 def test_what_is_one_moment_is_not_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "pan.mp4"
     write_video(
@@ -472,30 +482,3 @@ def test_spans_are_read_in_one_go_or_the_likeliest_first() -> None:
     spans = [(9.7, 12.3), (12.7, 14.3), (19.7, 21.3), (39.7, 41.3)]
     assert closer_look._parts(near, 0.3, 10.0) == [spans[2:3], spans[:2], spans[3:]]
     assert closer_look._parts(near, 0.3, 4.0) == [[spans[k]] for k in (2, 0, 1, 3)]
-
-
-def view(grey: np.ndarray, there: np.ndarray | None = None) -> View:
-    present = np.ones(grey.shape, np.uint8) if there is None else there
-    return View(grey.astype(np.float32), present)
-
-
-def test_a_frame_s_distance_does_not_count_tone_and_hardly_overlays() -> None:
-    rng = np.random.default_rng(1)
-    frame = cv2.GaussianBlur(rng.uniform(0, 255, (42, 66)), (0, 0), 2)
-    frame = (frame - frame.min()) / (frame.max() - frame.min()) * 200 + 20
-    toned = 255 * (frame / 255) ** 1.3 * 0.9
-    titled = toned.copy()
-    titled[32:38, 10:56] = 250
-    other = frame + cv2.GaussianBlur(rng.normal(0, 40, (42, 66)), (0, 0), 1)
-    near, far = distances(view(toned), [view(frame), view(other)])
-    assert near < 0.5
-    assert far > 3
-    near, far = distances(view(titled), [view(frame), view(other)])
-    assert near < far / 2
-
-
-def test_a_frame_that_the_query_does_not_overlap_is_infinitely_far() -> None:
-    grey = np.random.default_rng(1).uniform(0, 255, (42, 66))
-    there = np.zeros((42, 66), np.uint8)
-    there[:, :4] = 1
-    assert np.isinf(distances(view(grey, there), [view(grey)])).all()

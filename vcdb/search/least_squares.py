@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb.media.middle import middle
+
 Numbers = NDArray[np.float64]
 
 
@@ -15,12 +17,9 @@ def solved(columns: Numbers, values: Numbers, weights: Numbers, prior: Numbers) 
 
 
 def weights_of(residual: Numbers, least: float) -> Numbers:
-    """Weights of what is left over: Cauchy's, so that values far from where most are hardly count.
+    """Weights of what is left over: Cauchy's, so that values far from most of them hardly count.
 
     What is within twice the median, or within ``least``, counts.
     """
-    # The median, by sorting: several times as fast for so few.
-    size = np.sort(np.abs(residual))
-    middle = float(size[(len(size) - 1) // 2] + size[len(size) // 2]) / 2
-    weights: Numbers = 1 / (1 + (residual / max(2 * middle, least)) ** 2)
+    weights: Numbers = 1 / (1 + (residual / max(2 * middle(np.abs(residual)), least)) ** 2)
     return weights
