@@ -42,7 +42,7 @@ from benchmarks.accuracy.corpus import Corpus, load  # noqa: E402
 from benchmarks.accuracy.stills import stills_of  # noqa: E402
 from vcdb.database import Database  # noqa: E402
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, levels_of  # noqa: E402
-from vcdb.indexing import index_video  # noqa: E402
+from vcdb.indexing.video_file import index_video  # noqa: E402
 from vcdb.search.difference import differences  # noqa: E402
 from vcdb.search.evidence import FEATURES, features_of, is_supposed  # noqa: E402
 from vcdb.search.finder import Finder  # noqa: E402

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb import admission
-from vcdb.content import empty_folder_above, is_gone, shows_files
 from vcdb.errors import CorruptStoreError, FormatVersionError, InputError, UsageError
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
+from vcdb.indexing import admission
+from vcdb.indexing.content import empty_folder_above, is_gone, shows_files
 from vcdb.media.image import read_image
 from vcdb.models import AddResult, Answer, Compacted, Finding, Stats, Video
 from vcdb.store.base import Store
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vcdb.course.locator import Lap, Location
     from vcdb.explanation import Explanation
     from vcdb.fingerprint.runs import RunTable
-    from vcdb.indexing import IndexedVideo, ProgressCallback
+    from vcdb.indexing.video_file import IndexedVideo, ProgressCallback
     from vcdb.media.sampling import Sampling
     from vcdb.search.finder import Finder
 
@@ -108,7 +108,7 @@ class Database:
         file whose content changed since it was added replaces its old entry; so does a whole file
         where only a part of it was in.
         """
-        from vcdb.indexing import index_video
+        from vcdb.indexing.video_file import index_video
 
         started = time.perf_counter()
         file = Path(path).absolute()

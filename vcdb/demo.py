@@ -24,7 +24,7 @@ from vcdb.errors import UsageError
 from vcdb.fingerprint.descriptor import describe
 from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.picture import image_grids
-from vcdb.indexing import ProgressCallback
+from vcdb.indexing.video_file import ProgressCallback
 from vcdb.ingest import AddOptions, add_files, find_files
 from vcdb.media.encode import Encoding, write_video
 from vcdb.media.video import grab_frame

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from vcdb.admission import added_result, failed_result
-from vcdb.content import is_gone
 from vcdb.database import Database
-from vcdb.indexing import IndexedVideo, ProgressCallback
+from vcdb.indexing.admission import added_result, failed_result
+from vcdb.indexing.content import is_gone
+from vcdb.indexing.video_file import IndexedVideo, ProgressCallback
+from vcdb.indexing.workers import Workers
 from vcdb.media.sampling import Sampling
 from vcdb.models import AddResult
-from vcdb.workers import Workers
 
 #: Endings of files that are taken from folders; a file that is named is tried whatever its ending.
 VIDEO_ENDINGS = frozenset(

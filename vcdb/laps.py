@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.admission import added_result
 from vcdb.course.build import LapFrame, Span, build_course, course_from_hashes
 from vcdb.course.codec import ATTACHMENT, course_to_bytes
 from vcdb.course.course import Course
@@ -23,7 +22,8 @@ from vcdb.course.telemetry_csv import is_hash, read_telemetry
 from vcdb.database import Database
 from vcdb.errors import InputError, QueryError, UsageError, VideoOpenError
 from vcdb.fingerprint.runs import no_runs
-from vcdb.indexing import IndexedVideo
+from vcdb.indexing.admission import added_result
+from vcdb.indexing.video_file import IndexedVideo
 from vcdb.media.display import displayed
 from vcdb.media.frame import Frame, VideoInfo
 from vcdb.media.image import read_image

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcdb.content import is_gone
 from vcdb.errors import InputError
+from vcdb.indexing.content import is_gone
 from vcdb.ingest import FoundFile, find_videos, is_video
 
 #: A file is taken up when it has not grown for so long, and missed when it has been gone for twice.

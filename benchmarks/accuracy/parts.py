@@ -18,7 +18,7 @@ from benchmarks.accuracy.corpus import Corpus, QueryFrame, query_frames
 from benchmarks.accuracy.scoring import Scored, is_exact_time, is_right_time, right_match
 from benchmarks.accuracy.stills import stills_of
 from vcdb.database import Database
-from vcdb.indexing import IndexedVideo, index_video
+from vcdb.indexing.video_file import IndexedVideo, index_video
 from vcdb.models import Answer
 
 STEP = 10

@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from vcdb import indexing
 from vcdb.database import Database
 from vcdb.fingerprint.grid import GridPlan
 from vcdb.fingerprint.runs import RunBuilder
+from vcdb.indexing import video_file
 from vcdb.media.video import VideoReader
 
 _spent_s: dict[str, float] = defaultdict(float)
@@ -48,8 +48,8 @@ def main(path: str) -> None:
     """Index and store one file, print what each stage took."""
     _spent_s["start"] = time.process_time()
     for owner, name, stage in (
-        (indexing, "_open", "open"),
-        (indexing, "_area", "bars"),
+        (video_file, "_open", "open"),
+        (video_file, "_area", "bars"),
         (GridPlan, "sums", "reduce"),
         (GridPlan, "grids", "fingerprint"),
         (RunBuilder, "add", "fingerprint"),

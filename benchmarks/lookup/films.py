@@ -16,7 +16,7 @@ from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, levels_of
 from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.runs import RunTable
-from vcdb.indexing import BAR_SAMPLES, index_video
+from vcdb.indexing.video_file import BAR_SAMPLES, index_video
 from vcdb.media.bars import find_area
 from vcdb.media.video import displayed, open_video
 from vcdb.search.query_search import levels_of_picture

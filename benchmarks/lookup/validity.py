@@ -21,6 +21,7 @@ from vcdb.fingerprint.runs import RunTable
 from vcdb.search.probes import ranges_of, widen
 from vcdb.store import segments
 from vcdb.store.codec import in_order, postings_of
+from vcdb.store.segment_scan import scan
 
 _QUERIES = 600
 #: All rungs that are ever scanned for one hypothesis: with fewer, halves of the corpus are too
@@ -84,7 +85,7 @@ def _candidates(
     asked = films.copies(levels_of(every.take(chosen)), rng)
     asked = asked._replace(values=normal(asked.values))
     counts = [
-        len(segments.scan([segment], ranges_of(widening, 0, _RUNGS)).postings)
+        len(scan([segment], ranges_of(widening, 0, _RUNGS)).postings)
         for row in range(_QUERIES)
         for widening in widen(taken(asked, row).values.brightness)
     ]

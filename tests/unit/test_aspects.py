@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from vcdb import Database
-from vcdb.batches import Batches
 from vcdb.fingerprint.descriptor import describe
 from vcdb.fingerprint.geometry import geometry
 from vcdb.fingerprint.picture import image_grid
-from vcdb.indexing import IndexedVideo, index_or_plan, index_part, index_video
+from vcdb.indexing.batches import Batches
+from vcdb.indexing.video_file import IndexedVideo, index_or_plan, index_part, index_video
 from vcdb.media.area import FULL, Area
 from vcdb.media.aspects import Judge, Watch
 from vcdb.media.bars import find_area_moment
@@ -260,7 +260,7 @@ def test_queries_from_either_part_are_found_at_their_time(film: Path, tmp_path: 
 def test_parts_of_a_changing_film_are_its_stretches(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vcdb.indexing.PART_MIN_S", 4.0)
+    monkeypatch.setattr("vcdb.indexing.video_file.PART_MIN_S", 4.0)
     plan = index_or_plan(film, most_parts=2)
     if isinstance(plan, IndexedVideo):
         pytest.fail("the film was not cut")

@@ -219,7 +219,7 @@ def test_a_geometry_that_is_nearly_right_is_fitted_to_the_frame(film: Path, mirr
 
 def compared(query: Shown, path: Path, span: Span) -> Frames:
     """All of a film's frames in a span."""
-    film = Film(look.glimpses_between(path, [span], until_s=time.monotonic() + 60))
+    film = Film(look.frames_between(path, [span], until_s=time.monotonic() + 60))
     found = film.compared(query, span)
     assert found is not None
     return found
@@ -329,7 +329,7 @@ def test_a_film_that_breaks_its_decoder_leaves_the_answer(
     def broken(*args: object, **kwargs: object) -> Iterator[Frame]:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(closer_look, "glimpses_between", broken)
+    monkeypatch.setattr(closer_look, "frames_between", broken)
     assert_the_answer_is_left(db)
 
 
@@ -343,7 +343,7 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
         waited.set()
         return iter(())
 
-    monkeypatch.setattr(closer_look, "glimpses_between", never)
+    monkeypatch.setattr(closer_look, "frames_between", never)
     monkeypatch.setattr(finder, "LIMIT_S", 0.05)
     try:
         assert_the_answer_is_left(db)
@@ -358,13 +358,13 @@ def test_what_time_did_not_suffice_for_stays(
     """Of shots far apart, the first is looked at; the others are told as the base has them."""
     path = tmp_path / "returns.mp4"
     write_video(path, shots_that_return(), rate=RATE)
-    real, calls = look.glimpses_between, []
+    real, calls = look.frames_between, []
 
     def once(*args: object, **kwargs: object) -> Iterator[Frame]:
         calls.append(args)
         return real(*args, **kwargs) if len(calls) == 1 else iter(())  # type: ignore[arg-type]
 
-    monkeypatch.setattr(closer_look, "glimpses_between", once)
+    monkeypatch.setattr(closer_look, "frames_between", once)
     monkeypatch.setattr(closer_look, "_READ_ON_S", 0.0)
     with Database(tmp_path / "base", create=True) as db:
         db.add(path)
@@ -381,7 +381,7 @@ def test_what_was_read_when_time_ran_out_is_told(
     picture = darker(beetles(SPOTS[2]))
     where = as_it_is(picture)
     query = Shown(picture, where.geometry, levels_of_picture(picture, [where]))
-    real = look.glimpses_between
+    real = look.frames_between
 
     def slow(path: str, spans: list[tuple[float, float]], *, until_s: float) -> Iterator[Frame]:
         for frame in real(path, spans, until_s=until_s):
@@ -390,7 +390,7 @@ def test_what_was_read_when_time_ran_out_is_told(
                 return
             yield frame
 
-    monkeypatch.setattr(closer_look, "glimpses_between", slow)
+    monkeypatch.setattr(closer_look, "frames_between", slow)
     (video,) = db.videos()
     near = [stretch(1.0, 4.0), stretch(6.0, 7.5)._replace(run=1)]
     seen = list(closer_look._looked(near, [query], video, time.monotonic() + 60))
@@ -407,7 +407,7 @@ def test_nobody_waits_for_more_frames_than_can_be_looked_at(
         looks.append(args)
         return iter(())
 
-    monkeypatch.setattr(closer_look, "glimpses_between", noted)
+    monkeypatch.setattr(closer_look, "frames_between", noted)
     assert_the_answer_is_left(db)
     assert len(looks) == 1
     monkeypatch.setattr(closer_look, "_MOST_FRAMES", 20)
@@ -417,11 +417,11 @@ def test_nobody_waits_for_more_frames_than_can_be_looked_at(
 
 def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
     spans = [(1.0, 1.45), (1.75, 2.05)]
-    soon = list(look.glimpses_between(film, spans, until_s=time.monotonic() + 60))
+    soon = list(look.frames_between(film, spans, until_s=time.monotonic() + 60))
     shown = [*range(10, 15), *range(18, 21)]
     assert [round(one.at_s, 3) for one in soon] == [number / RATE for number in shown]
     assert soon[0].luma().shape == (HEIGHT, WIDTH)
-    assert list(look.glimpses_between(film, spans, until_s=time.monotonic() - 1)) == []
+    assert list(look.frames_between(film, spans, until_s=time.monotonic() - 1)) == []
 
 
 def stretch(start_s: float, end_s: float, order: float = 0.0, video_id: int = 1) -> Scored:

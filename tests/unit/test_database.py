@@ -14,10 +14,10 @@ import pytest
 
 import vcdb
 from tests.contract.stores import make_video
-from vcdb.content import content_id
 from vcdb.database import Database, default_path
 from vcdb.errors import BaseNotFoundError, QueryError, UsageError
 from vcdb.fingerprint.descriptor import grids_of
+from vcdb.indexing.content import content_id
 from vcdb.search.finder import Finder
 from vcdb.store.lmdb_store import LmdbStore
 from vcdb.testing import cut_off, scene, shots, with_bars, write_video
@@ -251,7 +251,7 @@ def test_a_copy_keeps_the_entry_when_the_first_file_changes(
 
 
 def test_what_another_process_stored_meanwhile_is_not_replaced(db: Database, film: Path) -> None:
-    from vcdb.indexing import index_video
+    from vcdb.indexing.video_file import index_video
 
     indexed = index_video(film)
     first = db.add(film)

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from vcdb.database import Database
+from vcdb.indexing.workers import _start_method
 from vcdb.ingest import AddOptions, FoundFile, add_files, find_files
 from vcdb.models import Progress
 from vcdb.testing import cut_off, shots, write_video
-from vcdb.workers import _start_method
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ CRASH_IN_A_FORK = """
 import json, sys
 from pathlib import Path
 from tests.unit.test_ingest import CrashingPath
-from vcdb import workers
+from vcdb.indexing import workers
 from vcdb.database import Database
 from vcdb.ingest import AddOptions, FoundFile, add_files
 

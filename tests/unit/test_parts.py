@@ -8,14 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vcdb import indexing
 from vcdb.database import Database
 from vcdb.fingerprint.runs import RunTable
-from vcdb.indexing import IndexedVideo, PartPlan, index_or_plan, index_part, index_video, join_parts
+from vcdb.indexing import video_file
+from vcdb.indexing.video_file import (
+    IndexedVideo,
+    PartPlan,
+    index_or_plan,
+    index_part,
+    index_video,
+    join_parts,
+)
+from vcdb.indexing.workers import Workers
 from vcdb.media.encode import Encoding
 from vcdb.models import Progress
 from vcdb.testing import damage, scene, shots, with_bars, write_video
-from vcdb.workers import Workers
 
 FRAMES = 260
 LEAST_PARTS = 3
@@ -23,7 +30,7 @@ LEAST_PARTS = 3
 
 @pytest.fixture(autouse=True)
 def _short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "PART_MIN_S", 1.0)
+    monkeypatch.setattr(video_file, "PART_MIN_S", 1.0)
 
 
 def encoding(codec: str, **options: str) -> Encoding:
@@ -108,7 +115,7 @@ def test_sampled_and_short_files_are_not_cut(clips: Path, monkeypatch: pytest.Mo
     path = clips / "h264.mp4"
     assert isinstance(index_or_plan(path, most_parts=4, sample="key"), IndexedVideo)
     assert isinstance(index_or_plan(path, most_parts=1), IndexedVideo)
-    monkeypatch.setattr(indexing, "PART_MIN_S", 6.0)
+    monkeypatch.setattr(video_file, "PART_MIN_S", 6.0)
     assert isinstance(index_or_plan(path, most_parts=4), IndexedVideo)
 
 

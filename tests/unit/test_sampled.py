@@ -13,9 +13,9 @@ import pytest
 
 from vcdb.database import Database
 from vcdb.errors import UsageError
-from vcdb.indexing import index_video
+from vcdb.indexing.sampled import is_finer, parse_sampling, recorded
+from vcdb.indexing.video_file import index_video
 from vcdb.media.encode import Encoding
-from vcdb.sampled import is_finer, parse_sampling, recorded
 from vcdb.testing import shots, write_video
 
 FRAMES = 250

@@ -210,7 +210,7 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
         waited.set()
         return []
 
-    monkeypatch.setattr(look, "frames_between", never)
+    monkeypatch.setattr(look, "pictures_between", never)
     monkeypatch.setattr(second_look, "LIMIT_S", 0.05)
     try:
         without, looked = asked(db, OWN)
@@ -222,10 +222,10 @@ def test_a_film_that_takes_too_long_does_not_hold_the_answer_up(
 
 
 def test_no_frame_is_begun_after_the_limit(film: Path) -> None:
-    in_time = look.frames_between(film, 0.2, 0.6, most=16, until_s=time.monotonic() + 60)
+    in_time = look.pictures_between(film, 0.2, 0.6, most=16, until_s=time.monotonic() + 60)
     assert len(in_time) == 10
-    assert look.frames_between(film, 0.2, 0.6, most=16, until_s=time.monotonic() - 1) == []
-    few = look.frames_between(film, 0.2, 0.6, most=4, until_s=time.monotonic() + 60)
+    assert look.pictures_between(film, 0.2, 0.6, most=16, until_s=time.monotonic() - 1) == []
+    few = look.pictures_between(film, 0.2, 0.6, most=4, until_s=time.monotonic() + 60)
     assert len(few) == 4
 
 

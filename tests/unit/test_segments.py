@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vcdb.errors import CorruptStoreError
-from vcdb.store import segments
+from vcdb.store import segment_merge, segment_scan, segments
 from vcdb.store.base import Ranges, shares, within
 from vcdb.store.codec import POSTING, in_order, unpack_place
 
@@ -131,11 +131,11 @@ def test_equal_keys_run_over_the_end_of_pieces() -> None:
     postings["place"] = np.arange(len(postings))
     segment = view(postings)
     for key in range(10, 60, 10):
-        found = segments.scan([segment], every(np.array([key - 1, key, key + 1])))
+        found = segment_scan.scan([segment], every(np.array([key - 1, key, key + 1])))
         wanted = postings[postings["key"] == key]
         np.testing.assert_array_equal(found.postings, wanted)
         assert set(found.probe.tolist()) == {1}
-    found = segments.scan([segment], every(np.arange(100)))
+    found = segment_scan.scan([segment], every(np.arange(100)))
     np.testing.assert_array_equal(found.postings, postings)
 
 
@@ -144,13 +144,13 @@ def test_scan_fetches_only_the_pieces_it_needs() -> None:
     postings["key"] = np.arange(len(postings)) * 2
     segment, keys, values = counting(postings)
     there = postings["key"][[3 * segments.PIECE + 100, 40 * segments.PIECE + 1000]]
-    found = segments.scan([segment], every(np.append(there, there + 1)))
+    found = segment_scan.scan([segment], every(np.append(there, there + 1)))
     assert found.postings["key"].tolist() == there.tolist()
     assert set(keys) == set(values) == {3, 40}
     keys.clear()
     values.clear()
     # What is not there costs a piece of keys at most, and none of values.
-    assert not len(segments.scan([segment], every(there + 1)).postings)
+    assert not len(segment_scan.scan([segment], every(there + 1)).postings)
     assert set(keys) == {3, 40}
     assert values == []
 
@@ -165,7 +165,7 @@ def test_scan_is_a_filter_over_all_segments(
     parts = [some_postings(count, seed) for seed, count in enumerate((700, 0, 60, 5))]
     together = in_order(np.concatenate(parts))
     asked = every(np.concatenate([together["key"][::3], np.arange(50)]), *low)
-    found = segments.scan(list(map(view, parts, run_bits)), asked)
+    found = segment_scan.scan(list(map(view, parts, run_bits)), asked)
     wanted = together[np.isin(together["key"], asked.keys)]
     probe = np.searchsorted(asked.keys, wanted["key"])
     kept = within(wanted, probe, asked)
@@ -180,7 +180,7 @@ def test_ranges_of_one_key_are_answered_each() -> None:
     key = np.bincount(parts[0]["key"]).argmax()
     low = [(3, 250), (0, 16), (15, 17), (200, 255), (7, 7)]
     asked = Ranges(np.full(5, key, np.uint32), *np.array(low, np.uint8).T)
-    found = segments.scan([view(part) for part in parts], asked)
+    found = segment_scan.scan([view(part) for part in parts], asked)
     together = in_order(np.concatenate(parts))
     together = together[together["key"] == key]
     for probe, (low_min, low_max) in enumerate(low):
@@ -200,12 +200,12 @@ def test_ranges_that_are_asked_several_times_are_read_once() -> None:
     segment, _, values = counting(postings)
     keys = np.array([10, 10, 15, 20, 20, 30, 30, 30], np.uint32)
     low = np.zeros(len(keys), np.uint8)
-    found = segments.scan([segment], Ranges(keys, low, low + 255))
+    found = segment_scan.scan([segment], Ranges(keys, low, low + 255))
     assert values == [0, 0, 1, 2, 2]
     for probe, key in enumerate(keys):
         wanted = postings[postings["key"] == key]
         np.testing.assert_array_equal(found.postings[found.probe == probe], wanted)
-    bounded = segments.scan([segment], Ranges(keys, low, low + 255), most=32)
+    bounded = segment_scan.scan([segment], Ranges(keys, low, low + 255), most=32)
     assert np.bincount(bounded.probe, minlength=8).tolist() == [3, 3, 0, 11, 12, 1, 1, 1]
     np.testing.assert_array_equal(bounded.postings[bounded.probe == 4]["place"], np.arange(3, 15))
 
@@ -214,7 +214,7 @@ def test_bounded_scan_keeps_rare_keys_whole() -> None:
     postings = np.zeros(1000, POSTING)
     postings["key"] = [1] * 3 + [2] * 500 + [3] * 497
     postings["place"] = np.arange(1000)
-    found = segments.scan([view(postings)], every(np.array([1, 2, 3])), most=103)
+    found = segment_scan.scan([view(postings)], every(np.array([1, 2, 3])), most=103)
     assert found.passed_over == 897
     assert np.unique(found.postings["key"], return_counts=True)[1].tolist() == [3, 50, 50]
 
@@ -235,7 +235,7 @@ def test_shares_are_what_is_asked_for(seed: int) -> None:
 def test_merging_leaves_out_removed_videos_and_keeps_the_order() -> None:
     parts = [some_postings(count, seed) for seed, count in enumerate((900, 300, 20))]
     gone = np.array([2, 7], np.uint32)
-    merged = list(segments.merged([view(part) for part in parts], gone, most=200))
+    merged = list(segment_merge.merged([view(part) for part in parts], gone, most=200))
     together = in_order(np.concatenate(parts))
     kept = together[~np.isin(unpack_place(together["place"]).video_id, gone)]
     assert len(merged) > 3
@@ -249,10 +249,10 @@ def test_merging_has_few_records_in_memory_at_once() -> None:
         part["key"] = np.sort(rng.integers(1 << 28, size=len(part)))
         part["place"] = number << 24
     every_segment = [view(part) for part in parts]
-    merged = list(segments.merged(every_segment, np.empty(0, np.uint32), most=4000))
+    merged = list(segment_merge.merged(every_segment, np.empty(0, np.uint32), most=4000))
     assert max(map(len, merged)) <= 4000
     np.testing.assert_array_equal(np.concatenate(merged), in_order(np.concatenate(parts)))
-    whole = list(segments.all_of(every_segment[0], 4000))
+    whole = list(segment_merge.all_of(every_segment[0], 4000))
     assert max(map(len, whole)) == 4000
     np.testing.assert_array_equal(np.concatenate(whole), parts[0])
 
@@ -261,7 +261,7 @@ def test_many_single_adds_make_few_segments_and_little_work() -> None:
     sizes: list[int] = []
     written = 0
     for _ in range(2000):
-        chosen = segments.due(sizes, 500)
+        chosen = segment_merge.due(sizes, 500)
         size = 500 + sum(sizes[one] for one in chosen)
         sizes = [one for number, one in enumerate(sizes) if number not in chosen] + [size]
         written += size
@@ -271,4 +271,4 @@ def test_many_single_adds_make_few_segments_and_little_work() -> None:
 
 
 def test_large_segments_are_not_merged_at_an_add() -> None:
-    assert segments.due([segments.MOST_MERGED, 10], 10) == [1]
+    assert segment_merge.due([segment_merge.MOST_MERGED, 10], 10) == [1]

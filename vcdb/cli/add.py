@@ -164,8 +164,8 @@ def add(
     """
     from vcdb.cli.lap_add import add_lap, lap_options
     from vcdb.database import Database
+    from vcdb.indexing.sampled import parse_sampling
     from vcdb.ingest import AddOptions, find_files
-    from vcdb.sampled import parse_sampling
 
     options = AddOptions(
         title=title,
@@ -275,7 +275,7 @@ def _prune(base: Database, folders: list[Path], *, json: bool, dry_run: bool = F
 
 def _tell(videos: list[Video], status: AddStatus, *, json: bool, dry_run: bool = False) -> None:
     from vcdb import render
-    from vcdb.admission import added_result
+    from vcdb.indexing.admission import added_result
 
     for video in videos:
         result = added_result(video, status, time.perf_counter())

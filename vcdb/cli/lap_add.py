@@ -64,8 +64,8 @@ def add_lap(
     Where ``path`` is the table itself, with the hashes of its frames, no video is needed.
     """
     from vcdb import render
-    from vcdb.admission import failed_result
     from vcdb.database import Database
+    from vcdb.indexing.admission import failed_result
     from vcdb.laps import add_course, add_table, course_of_table, index_lap, read_table
     from vcdb.render_laps import course_text
 

@@ -17,7 +17,7 @@ from vcdb.media.video import open_video
 _ROUNDING_S = 1e-6
 
 
-def frames_between(
+def pictures_between(
     path: str | Path, start_s: float, stop_s: float, *, most: int, until_s: float
 ) -> list[npt.NDArray[np.uint8]]:
     """At most ``most`` frames shown from ``start_s`` to ``stop_s``, evenly chosen, as displayed.
@@ -37,7 +37,7 @@ def frames_between(
     return found
 
 
-def glimpses_between(
+def frames_between(
     path: str | Path, spans: Sequence[tuple[float, float]], *, until_s: float
 ) -> Iterator[Frame]:
     """Every frame shown in one of some spans, in s, each valid until the next.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vcdb.fingerprint.bands import single_threaded
-from vcdb.media.look import glimpses_between
+from vcdb.media.look import frames_between
 from vcdb.models import Video
 from vcdb.search.film_frames import Film, Frames
 from vcdb.search.source import looked_at, within
@@ -114,7 +114,7 @@ def _looked(
         if _length_s(spans) * video.frame_rate > _MOST_FRAMES:
             continue
         with single_threaded():
-            film = Film(glimpses_between(video.path, spans, until_s=read_until_s))
+            film = Film(frames_between(video.path, spans, until_s=read_until_s))
         if not len(film.at_us):
             return
         in_time = time.monotonic() <= read_until_s

@@ -126,7 +126,7 @@ def _whole(change: Floats) -> Floats:
 
 def _brightness(query: Floats, stored: Floats, kept: int) -> Floats:
     """Residuals (n, cells) after the best cells' gain and offset."""
-    query, stored = _standardised(query), _standardised(stored)
+    query, stored = standardised(query), standardised(stored)
     residual = np.abs(query - stored)
     # Sorting is faster than partitioning, as rows are short.
     worst_kept = np.sort(residual, axis=1)[:, kept - 1 : kept]
@@ -150,6 +150,14 @@ def row_means(values: Floats) -> Floats:
     return mean
 
 
+def standardised(values: Floats) -> Floats:
+    """Rows with mean 0 and deviation 1."""
+    centred = values - row_means(values)[:, None]
+    deviation = np.sqrt(row_means(centred * centred))
+    scaled: Floats = centred / np.maximum(deviation, 1e-6)[:, None]
+    return scaled
+
+
 def bounded(values: Floats, least: float, most: float) -> Floats:
     """What ``np.clip`` does, in half the time for few values."""
     return np.minimum(np.maximum(values, np.float32(least)), np.float32(most))
@@ -158,14 +166,6 @@ def bounded(values: Floats, least: float, most: float) -> Floats:
 @cache
 def _equal_parts(count: int) -> Floats:
     return np.full(count, 1 / max(count, 1), np.float32)
-
-
-def _standardised(values: Floats) -> Floats:
-    """Rows with mean 0 and deviation 1."""
-    centred = values - row_means(values)[:, None]
-    deviation = np.sqrt(row_means(centred * centred))
-    scaled: Floats = centred / np.maximum(deviation, 1e-6)[:, None]
-    return scaled
 
 
 def _fit(x: Floats, y: Floats, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:

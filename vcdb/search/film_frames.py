@@ -65,15 +65,15 @@ class Frames(NamedTuple):
 class Film:
     """All frames of a film that are shown in some spans, to be compared with queries."""
 
-    def __init__(self, glimpses: Iterator[Frame]) -> None:
+    def __init__(self, frames: Iterator[Frame]) -> None:
         """Reads them all. Raises VideoOpenError, DecodeError."""
-        first = [kept(one) for one in islice(glimpses, _FIRST_FRAMES)]
+        first = [kept(one) for one in islice(frames, _FIRST_FRAMES)]
         #: Says how the film tells colours; None where there are no frames.
         self._frame = first[0] if first else None
         areas = [_area_of(small_luma(one, _MOST_ROWS)) for one in first]
         self._ways = [_Way(where) for where in _geometries(first[0].aspect, areas)] if first else []
         at_s: list[float] = []
-        for one in chain(first, glimpses):
+        for one in chain(first, frames):
             at_s.append(one.at_s)
             luma = _luma(one)
             for way in self._ways:

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
-from vcdb.search.difference import bounded, by_common_cells, over, row_means, rows_of
+from vcdb.search.difference import (
+    bounded,
+    by_common_cells,
+    over,
+    row_means,
+    rows_of,
+    standardised,
+)
 from vcdb.search.tint import is_colourless
 from vcdb.search.tone import fitted, powers_of
 
@@ -91,7 +98,7 @@ def _of_brightness(query: Floats, stored: Floats) -> Floats:
 
     A tone is a gain, an offset and a bend, as gamma makes it.
     """
-    x, y = _standardised(query), _standardised(stored)
+    x, y = standardised(query), standardised(stored)
     powers = powers_of(x, y)
     left_over = x - y
     for _ in range(_FITS):
@@ -101,13 +108,6 @@ def _of_brightness(query: Floats, stored: Floats) -> Floats:
     within = np.minimum(np.abs(left_over), most)
     distance: Floats = np.sqrt(row_means(within * within))
     return distance
-
-
-def _standardised(values: Floats) -> Floats:
-    """Rows with mean 0 and deviation 1."""
-    centred = values - row_means(values)[:, None]
-    scaled: Floats = centred / np.maximum(np.sqrt(row_means(centred * centred)), 1e-6)[:, None]
-    return scaled
 
 
 def _trust(left_over: Floats) -> Floats:

@@ -116,14 +116,14 @@ def _look_at(looks: Iterable[_Look], limit_s: float) -> dict[int, bool]:
 
 def _seen(one: Scored, query: Shown, video: Video, until_s: float) -> Agreement | None:
     """What the query has in common with the likest of the film's frames; None: cannot be told."""
-    from vcdb.media.look import frames_between
+    from vcdb.media.look import pictures_between
 
     at_s = one.at_us / 1e6
     start_s = max(one.start_us / 1e6 - _AROUND_S, at_s - _FARTHEST_S)
     stop_s = min(one.end_us / 1e6 + _AROUND_S, at_s + _FARTHEST_S)
 
     def look() -> Agreement | None:
-        frames = frames_between(video.path, start_s, stop_s, most=_MOST_FRAMES, until_s=until_s)
+        frames = pictures_between(video.path, start_s, stop_s, most=_MOST_FRAMES, until_s=until_s)
         return _best(query, [shrunk(frame) for frame in frames])
 
     return looked_at(video, look)

@@ -12,7 +12,8 @@ from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
 from vcdb.store.base import Ranges
 from vcdb.store.codec import unpack_place
-from vcdb.store.segments import BLOCK, PIECE, Segment, scan
+from vcdb.store.segment_scan import scan
+from vcdb.store.segments import BLOCK, PIECE, Segment
 
 _TIME_TOLERANCE_US = 1
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vcdb.store.posting_shelf import SHELF_DATABASES, NewSegment
 from vcdb.store.run_shelf import laid_anew
-from vcdb.store.segments import Segment, merged
+from vcdb.store.segment_merge import merged
+from vcdb.store.segments import Segment
 
 #: Written in one transaction, so that what it holds in memory stays bounded.
 _BATCH_BYTES = 64 << 20

@@ -16,7 +16,6 @@ from vcdb.errors import CorruptStoreError, FormatVersionError, StoreError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, Descriptors
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Finding, Video
-from vcdb.store import segments
 from vcdb.store.base import Likeness, NewVideo, Ranges, Scanned, Totals
 from vcdb.store.codec import (
     FORMAT_VERSION,
@@ -30,6 +29,9 @@ from vcdb.store.codec import (
 from vcdb.store.lmdb_env import Environment
 from vcdb.store.posting_shelf import SHELF_DATABASES, PostingShelf
 from vcdb.store.run_shelf import RunShelf, chunks_of
+from vcdb.store.segment_merge import all_of
+from vcdb.store.segment_scan import scan, scanned_without, without
+from vcdb.store.segments import run_bits_for
 
 _ID_BYTES = 4
 _NO_TOTALS = Totals(0, 0, 0, 0, 0)
@@ -237,15 +239,15 @@ class LmdbStore:
         """See Store."""
         with self._env.reading() as txn:
             every, gone = self._posting_shelf.searched(txn)
-            return segments.scanned_without(segments.scan(every, ranges, most, likeness), gone)
+            return scanned_without(scan(every, ranges, most, likeness), gone)
 
     def all_postings(self) -> Iterator[NDArray[np.void]]:
         """See Store."""
         with self._env.reading() as txn:
             gone = self._posting_shelf.gone_ids(txn)
             for one in self._posting_shelf.all_segments(txn):
-                for postings in segments.all_of(one):
-                    yield segments.without(postings, gone)
+                for postings in all_of(one):
+                    yield without(postings, gone)
 
     def runs(self, video_id: int, start: int, stop: int) -> tuple[int, RunTable]:
         """See Store."""
@@ -368,7 +370,7 @@ class LmdbStore:
         self._env.replace(work)
 
     def _run_bits(self, txn: Any) -> int:
-        """How a segment of all postings is laid out: see :func:`segments.run_bits_for`."""
+        """How a segment of all postings is laid out: see :func:`run_bits_for`."""
         highest, most = 0, 0
         for key, value in txn.cursor(db=self._videos):
             highest = int.from_bytes(key)
@@ -376,7 +378,7 @@ class LmdbStore:
                 most = max(most, decode_video(highest, value).records)
             except CorruptStoreError:
                 return 0
-        return segments.run_bits_for(highest, most)
+        return run_bits_for(highest, most)
 
     def _compact_if_it_pays(self) -> None:
         size, used = self._env.size_bytes(), self._env.used_bytes()

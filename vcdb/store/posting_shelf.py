@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError
-from vcdb.store import segments
+from vcdb.store import segment_merge, segments
 from vcdb.store.codec import in_order, unpack_place
+from vcdb.store.segment_scan import without
 
 #: Named databases: directories, pieces, and how many postings of removed videos there are.
 DIRECTORIES, PIECES, GONE = SHELF_DATABASES = ("segments", "pieces", "gone")
@@ -125,7 +126,7 @@ class PostingShelf:
         if not len(postings):
             return
         there = self._read_directories(txn)
-        chosen = segments.due([one.postings for one in there], len(postings))
+        chosen = segment_merge.due([one.postings for one in there], len(postings))
         if chosen:
             old = [there[one] for one in chosen]
             every = [self._segment(txn, one).postings(0, one.postings) for one in old]
@@ -196,7 +197,7 @@ class PostingShelf:
     def _without_gone(self, txn: Any, postings: NDArray[np.void]) -> NDArray[np.void]:
         """Postings of videos that are there; those of others are forgotten with this."""
         gone = self.gone_ids(txn)
-        kept = segments.without(postings, gone)
+        kept = without(postings, gone)
         if len(kept) == len(postings):
             return kept
         ids, counts = np.unique(unpack_place(postings["place"]).video_id, return_counts=True)

@@ -24,7 +24,7 @@ from benchmarks.accuracy.scoring import TIME_TOLERANCE_S
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import values_of
 from vcdb.fingerprint.runs import RunTable
-from vcdb.indexing import index_video
+from vcdb.indexing.video_file import index_video
 from vcdb.search.probes import widen
 
 #: Of each clip's drawn frames every second is altered, and every second clip is re-encoded.

@@ -1,4 +1,4 @@
-"""What runs in a process that indexes files: one task at a time, told by ``vcdb.workers``."""
+"""What runs in a process that indexes files: one task at a time, told by ``workers``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from vcdb.errors import InputError
-from vcdb.indexing import IndexedVideo, PartPlan, ProgressCallback, index_or_plan, index_part
+from vcdb.indexing.video_file import (
+    IndexedVideo,
+    PartPlan,
+    ProgressCallback,
+    index_or_plan,
+    index_part,
+)
 from vcdb.media.sampling import Sampling
 
 _messages: Any = None

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vcdb.batches import Batches
 from vcdb.errors import DecodeError
 from vcdb.fingerprint.bands import single_threaded
 from vcdb.fingerprint.runs import RunTable, join
+from vcdb.indexing.batches import Batches
 from vcdb.media.area import Area
 from vcdb.media.bars import find_area
 from vcdb.media.frame import Part, VideoInfo

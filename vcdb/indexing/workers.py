@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vcdb import worker
-from vcdb.indexing import IndexedVideo, PartPlan, ProgressCallback, join_parts
+from vcdb.indexing import worker
+from vcdb.indexing.video_file import IndexedVideo, PartPlan, ProgressCallback, join_parts
 from vcdb.media.sampling import Sampling
 from vcdb.models import Progress
 

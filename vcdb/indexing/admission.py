@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vcdb.content import content_id, is_gone
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
+from vcdb.indexing.content import content_id, is_gone
+from vcdb.indexing.sampled import is_finer, recorded
 from vcdb.models import AddResult, Video
-from vcdb.sampled import is_finer, recorded
 from vcdb.store.base import NewVideo, Store
 
 if TYPE_CHECKING:
-    from vcdb.indexing import IndexedVideo
+    from vcdb.indexing.video_file import IndexedVideo
     from vcdb.media.sampling import Sampling
 
 

@@ -1,0 +1,167 @@
+"""Which postings of some segments lie within ranges of keys, found without reading the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcdb.store.base import Likeness, Ranges, Scanned, alike, shares
+from vcdb.store.codec import POSTING, unpack_place
+from vcdb.store.segments import BLOCK, LOW_IN_VALUE, PIECE, Rows, Segment, bounds_of, mere_bytes
+
+
+class _Hits(NamedTuple):
+    """Where keys of some ranges lie in one segment.
+
+    ``probe``: (m,), numbers of those ranges; ``first``, ``last``: rows, the latter excluded.
+    """
+
+    segment: Segment
+    probe: NDArray[np.intp]
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
+
+
+def _hits(segment: Segment, begins: NDArray[np.uint32], ends: NDArray[np.uint32]) -> _Hits | None:
+    """Where keys from ``begins`` (n,) to ``ends`` (n,) lie, both as a segment has them."""
+    if segment.count <= PIECE:
+        keys = segment.keys_of(0)
+        return _found(segment, keys.searchsorted(begins), keys.searchsorted(ends, "right"))
+    # The last block that begins before a bound is the one that has the bound's row, or ends there.
+    fences = segment.fences[1:]
+    first_block, last_block = fences.searchsorted(begins), fences.searchsorted(ends, "right")
+    blocks = _distinct(first_block, last_block)
+    # Put together they are in order, so all bounds are one bisection.
+    keys = segment.block_keys(blocks)
+    skipped = (blocks - np.arange(len(blocks))) * BLOCK
+    first = keys.searchsorted(begins) + skipped[blocks.searchsorted(first_block)]
+    last = keys.searchsorted(ends, "right") + skipped[blocks.searchsorted(last_block)]
+    return _found(segment, first, last)
+
+
+def _found(segment: Segment, first: NDArray[np.intp], last: NDArray[np.intp]) -> _Hits | None:
+    probe = np.flatnonzero(last > first)
+    return _Hits(segment, probe, first[probe], last[probe]) if len(probe) else None
+
+
+def _distinct(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
+    """What is in any of two ascending arrays, ascending, once each."""
+    both = first if (first == last).all() else np.sort(np.concatenate([first, last]))
+    is_new = np.ones(len(both), np.bool_)
+    np.not_equal(both[1:], both[:-1], out=is_new[1:])
+    return both[is_new]
+
+
+def scan(
+    segments: Sequence[Segment],
+    ranges: Ranges,
+    most: int | None = None,
+    likeness: Likeness | None = None,
+) -> Scanned:
+    """Postings within the ranges, in order; see Store.scan."""
+    bounds = bounds_of(ranges.keys, ranges.low_min), bounds_of(ranges.keys, ranges.low_max)
+    found = [hits for one in segments if one.count and (hits := _hits(one, *bounds))]
+    if not found:
+        return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp), 0)
+    passed_over = 0
+    if most is not None:
+        found, passed_over = _at_most(found, most)
+    rows, probe = _rows(found)
+    low, within = None, len(probe)
+    # Of a common key's postings nearly all end here, before anything is made of them.
+    kept = (
+        np.ones(within, np.bool_)
+        if likeness is None
+        else alike(rows.values["sketch"], probe, likeness)
+    )
+    if _cuts_keys(ranges):
+        low = rows.low()
+        in_range = (low >= ranges.low_min[probe]) & (low <= ranges.low_max[probe])
+        within = int(np.count_nonzero(in_range))
+        kept &= in_range
+    chosen = np.flatnonzero(kept)
+    if len(chosen) < len(kept):
+        rows, probe = rows.take(chosen), probe[chosen]
+        low = low if low is None else low[chosen]
+    postings = rows.postings(rows.low() if low is None else low)
+    if len(found) > 1:
+        order = np.lexsort((postings["place"], probe))
+        postings, probe = postings[order], probe[order]
+    return Scanned(postings, passed_over, probe, within)
+
+
+def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
+    counts = np.concatenate([hits.last - hits.first for hits in found])
+    passed_over = int(counts.sum()) - most
+    if passed_over <= 0:
+        return found, 0
+    ends = np.cumsum([len(hits.first) for hits in found])[:-1]
+    allowed = np.split(shares(counts, most), ends)
+    limited = [
+        hits._replace(last=hits.first + here) for hits, here in zip(found, allowed, strict=True)
+    ]
+    return limited, passed_over
+
+
+def _rows(found: list[_Hits]) -> tuple[Rows, NDArray[np.intp]]:
+    """All hits, and the numbers of their ranges."""
+    parts = [_rows_of(hits) for hits in found]
+    if len(parts) == 1:
+        return parts[0]
+    every, probe = zip(*parts, strict=True)
+    if len({one.run_bits for one in every}) > 1:
+        every = tuple(one.wide() for one in every)
+    layout = every[0].values.dtype
+    values = np.concatenate([one.values.view(mere_bytes(layout)) for one in every]).view(layout)
+    keys = np.concatenate([one.keys for one in every])
+    return Rows(keys, values, every[0].run_bits), np.concatenate(probe)
+
+
+def _rows_of(hits: _Hits) -> tuple[Rows, NDArray[np.intp]]:
+    segment, probe, first, last = hits
+    counts = last - first
+    numbers = np.repeat(probe, counts)
+    again = first[1:] == first[:-1]
+    if not again.any():
+        return segment.rows(zip(first.tolist(), last.tolist(), strict=True)), numbers
+    # What several questions ask for is read once.
+    fresh = np.concatenate([[True], ~again | (counts[1:] != counts[:-1])])
+    spans = zip(first[fresh].tolist(), last[fresh].tolist(), strict=True)
+    starts = _begins(counts[fresh])[np.cumsum(fresh) - 1]
+    rows = np.arange(len(numbers)) + np.repeat(starts - _begins(counts), counts)
+    return segment.rows(spans).take(rows), numbers
+
+
+def _begins(counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where parts of so many rows begin that follow each other."""
+    return np.cumsum(counts) - counts
+
+
+def _cuts_keys(ranges: Ranges) -> bool:
+    """Whether any range begins or ends among the low bits that keys of segments leave out."""
+    left_out = np.uint8((1 << LOW_IN_VALUE) - 1)
+    return bool(((ranges.low_min | ~ranges.low_max) & left_out).any())
+
+
+def without(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.void]:
+    """Postings of other videos than these."""
+    if not len(gone) or not len(postings):
+        return postings
+    kept: NDArray[np.void] = postings[_here(postings, gone)]
+    return kept
+
+
+def scanned_without(found: Scanned, gone: NDArray[np.uint32]) -> Scanned:
+    """What was found of other videos than these."""
+    if not len(gone) or not len(found.postings):
+        return found
+    kept = _here(found.postings, gone)
+    return found._replace(postings=found.postings[kept], probe=found.probe[kept])
+
+
+def _here(postings: NDArray[np.void], gone: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    here: NDArray[np.bool_] = ~np.isin(unpack_place(postings["place"]).video_id, gone)
+    return here
