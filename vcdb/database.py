@@ -21,7 +21,7 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, grids_of
 from vcdb.indexing import admission
 from vcdb.indexing.content import empty_folder_above, is_gone, shows_files
 from vcdb.media.image import read_image
-from vcdb.models import AddResult, Answer, Compacted, Finding, Stats, Video
+from vcdb.models import AddResult, Answer, Compacted, Finding, ShareDone, Stats, Video, untold
 from vcdb.store.base import Store
 from vcdb.store.codec import BLOCK_RUNS
 from vcdb.store.lmdb_store import LmdbStore
@@ -392,18 +392,18 @@ class Database:
             fingerprint_version=FINGERPRINT_VERSION,
         )
 
-    def check(self) -> list[Finding]:
+    def check(self, *, progress: ShareDone = untold) -> list[Finding]:
         """Verify every stored byte that follows from another; an empty list is a sound base."""
-        return list(self._store.check())
+        return list(self._store.check(progress))
 
-    def compact(self) -> Compacted:
+    def compact(self, *, progress: ShareDone = untold) -> Compacted:
         """Write the base anew without the space that changes have left free, and in order.
 
         Adding does so by itself where much is free. Others can search the base meanwhile; who
         adds to it waits. There must be room on the disk for a second base.
         """
         started, before = time.perf_counter(), self._store.totals().bytes
-        self._store.compact()
+        self._store.compact(progress)
         took_s = round(time.perf_counter() - started, 3)
         return Compacted(before, self._store.totals().bytes, took_s)
 

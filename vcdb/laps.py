@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,9 @@ from vcdb.media.display import displayed
 from vcdb.media.frame import Frame, VideoInfo
 from vcdb.media.image import read_image
 from vcdb.media.moments import Moments
-from vcdb.media.video import VideoReader, open_video
-from vcdb.models import AddResult
+from vcdb.media.told import told
+from vcdb.media.video import open_video
+from vcdb.models import AddResult, ShareDone, untold
 
 AUTO = "auto"
 SAMPLES = 240
@@ -92,23 +93,28 @@ def read_table(options: LapOptions) -> LapTable:
     return LapTable(replace(telemetry, names=names, texts=texts), hashes)
 
 
-def index_lap(path: Path, table: LapTable, options: LapOptions) -> Course:
+def index_lap(
+    path: Path, table: LapTable, options: LapOptions, *, progress: ShareDone = untold
+) -> Course:
     """Index the frames of a lap's video. Raises InputError and UsageError."""
     with open_video(path, threads=0) as reader:
-        crop, world = None, None
+        crop, world, begin = None, None, 0.0
         if options.crop == AUTO:
-            world = _world(reader, options.span)
+            # Which part of the picture shows the world is told by all of it, so it is read twice.
+            begin = 0.5
+            world = _world(told(reader, lambda share: progress(begin * share)), options.span)
         else:
             crop = parse_crop(options.crop, reader.info.width_px, reader.info.height_px)
+        frames = told(reader, lambda share: progress(begin + (1 - begin) * share))
         course = build_course(
-            _lap_frames(reader), table.telemetry, world=world, crop=crop, span=options.span
+            _lap_frames(frames), table.telemetry, world=world, crop=crop, span=options.span
         )
     return course if table.hashes is None else _with_hashes(course, table)
 
 
-def _world(reader: VideoReader, span: Span) -> NDArray[np.bool_]:
+def _world(frames: Iterable[Frame], span: Span) -> NDArray[np.bool_]:
     moments = Moments(SAMPLES, SAMPLE_ROWS)
-    for frame in reader.frames():
+    for frame in frames:
         if span.last is not None and frame.index > span.last:
             break
         if span.has(frame.index):
@@ -116,8 +122,8 @@ def _world(reader: VideoReader, span: Span) -> NDArray[np.bool_]:
     return world_mask(moments.pictures)
 
 
-def _lap_frames(reader: VideoReader) -> Iterator[LapFrame]:
-    for frame in reader.frames():
+def _lap_frames(frames: Iterable[Frame]) -> Iterator[LapFrame]:
+    for frame in frames:
         yield LapFrame(frame.index, frame.at_s, lap_picture(frame))
 
 

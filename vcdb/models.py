@@ -6,6 +6,7 @@ frames are displayed frames counted from 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -158,6 +159,14 @@ class Finding:
     problem: str
 
 
+#: Told how much of something that takes long is done, 0..1.
+ShareDone = Callable[[float], None]
+
+
+def untold(_: float) -> None:
+    """Nobody wants to know how much is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the indexing of one file has come.
@@ -171,3 +180,10 @@ class Progress:
     frames_expected: int | None
     at_s: float
     duration_s: float | None
+
+    @property
+    def share(self) -> float:
+        """How much of the file is done, 0..1; 0 where that is not known."""
+        if self.duration_s:
+            return min(self.at_s / self.duration_s, 1.0)
+        return min(self.frames / self.frames_expected, 1.0) if self.frames_expected else 0.0

@@ -264,6 +264,18 @@ def test_attachments_belong_to_their_video(store: Store) -> None:
     assert list(store.check()) == []
 
 
+def test_long_work_tells_how_much_is_done(store: Store) -> None:
+    for seed in range(5):
+        store.add(make_video(seed, 50))
+    checked: list[float] = []
+    assert list(store.check(checked.append)) == []
+    assert checked == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    compacted: list[float] = []
+    store.compact(compacted.append)
+    assert compacted == sorted(compacted)
+    assert all(0 <= share <= 1 for share in compacted)
+
+
 def test_an_entry_without_runs_is_sound(store: Store) -> None:
     full = make_video(1, 5)
     entry = replace(full.entry, records=0, frames=0, duration_s=0.0)

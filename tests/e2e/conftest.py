@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -62,6 +64,27 @@ def started(tmp_path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+def at_a_terminal(columns: int, *arguments: str | Path, base: Path) -> tuple[int, str]:
+    """Call vcdb at a terminal: its exit code, and all that was shown there."""
+    terminal, its_program = pty.openpty()
+    termios.tcsetwinsize(its_program, (24, columns))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vcdb", *map(str, arguments)],
+        stdin=its_program,
+        stdout=its_program,
+        stderr=its_program,
+        env=environment(TERM="xterm", VCDB_DB=str(base)),
+    )
+    os.close(its_program)
+    shown = b""
+    # Linux ends a terminal that nobody holds any more with an error.
+    with process, suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    return process.returncode, shown.decode()
 
 
 @pytest.fixture

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import shutil
 import subprocess
 import sys
-import termios
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import FRAMES, Vcdb, environment
+from tests.e2e.conftest import FRAMES, Vcdb, at_a_terminal, environment
 from vcdb import samples
 from vcdb.media.encode import write_video
 
@@ -57,28 +53,13 @@ def test_add_in_words(vcdb: Vcdb, films: Path) -> None:
 
 
 def test_results_are_not_broken_at_a_narrow_terminal(films: Path, tmp_path: Path) -> None:
-    terminal, its_program = pty.openpty()
-    termios.tcsetwinsize(its_program, (24, 40))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vcdb", "add", str(films), "--db", str(tmp_path / "base")],
-        stdin=its_program,
-        stdout=its_program,
-        stderr=its_program,
-        env=environment(TERM="xterm"),
-    )
-    os.close(its_program)
-    shown = b""
-    # Linux ends a terminal that nobody holds any more with an error.
-    with process, suppress(OSError):
-        while piece := os.read(terminal, 65536):
-            shown += piece
-    os.close(terminal)
-    assert process.returncode == 0
+    code, shown = at_a_terminal(40, "add", films, base=tmp_path / "base")
+    assert code == 0
     for title in ("harbour", "market"):
         line = rf"added    {title} \(video \d\): 0:00:04\.000, 100 frames in \d+ records, .+ s\r\n"
-        (after,) = re.findall(line + r"([^\n]*)", shown.decode())
+        (after,) = re.findall(line + r"([^\n]*)", shown)
         assert "\x1b[1A" not in after, "what is shown next must not wipe the result"
-    assert b"all files" in shown
+    assert "all files" in shown
 
 
 def test_exclude_and_dry_run(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:

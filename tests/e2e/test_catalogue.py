@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import FRAMES, Vcdb, environment
+from tests.e2e.conftest import FRAMES, Vcdb, at_a_terminal, environment
 
 
 def titles(vcdb: Vcdb) -> dict[int, str]:
@@ -109,6 +109,14 @@ def test_check_of_a_sound_base(vcdb: Vcdb, base: Path) -> None:
     done = vcdb("check")
     assert (done.code, done.out) == (0, "The base is sound.\n")
     assert vcdb("check", "--json").out == ""
+
+
+@pytest.mark.parametrize("command", ["check", "compact"])
+def test_long_care_shows_a_bar(base: Path, command: str) -> None:
+    code, shown = at_a_terminal(100, command, base=base)
+    assert code == 0
+    assert f"{command}ing" in shown
+    assert "%" in shown
 
 
 def test_a_damaged_base(vcdb: Vcdb, filled: Path, tmp_path: Path) -> None:

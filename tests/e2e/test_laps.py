@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.e2e.conftest import Vcdb
+from tests.e2e.conftest import Vcdb, at_a_terminal
 from tests.lap_maker import HEIGHT, LENGTH_M, WIDTH, Track, apart_m, lap_telemetry, look, make_track
 from vcdb.media.encode import write_video
 
@@ -52,6 +53,15 @@ def columns(done_out: str) -> dict[str, Sequence[str]]:
     """The columns of a printed table."""
     rows = list(csv.DictReader(io.StringIO(done_out)))
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_a_bar_shows_how_much_of_a_lap_is_read(tmp_path: Path) -> None:
+    video, table = write_lap(tmp_path, "lap", make_track(11))
+    code, shown = at_a_terminal(200, "add", video, "--telemetry", table, base=tmp_path / "base")
+    assert code == 0
+    shares = [int(share) for share in re.findall(r"lap\.mp4 .*?(\d+)%", shown)]
+    assert shares == sorted(shares)
+    assert {25, 50, 100} <= set(shares), "it is read twice for the course, then for the base"
 
 
 def test_one_lap_of_a_long_video_with_a_table_without_a_header(vcdb: Vcdb, tmp_path: Path) -> None:

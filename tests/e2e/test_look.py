@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import FRAMES, SHOT_FRAME, Vcdb
+from tests.e2e.conftest import FRAMES, SHOT_FRAME, Vcdb, at_a_terminal
 from vcdb import samples
 
 
@@ -67,6 +68,31 @@ def test_frames(vcdb: Vcdb, films: Path, tmp_path: Path) -> None:
     assert np.abs(picture.astype(int) - truth).mean() < 6
     other = samples.frame_of("market", SHOT_FRAME + 3)
     assert np.abs(picture.astype(int) - truth).mean() < np.abs(picture.astype(int) - other).mean()
+
+
+def test_frames_of_another_video_that_are_left_are_said(
+    vcdb: Vcdb, films: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("000000.png", f"{FRAMES:06}.png", f"{FRAMES + 7:06}.png", "5x.png", "notes.txt"):
+        (folder / name).write_text("of before")
+    done = vcdb("frames", films / "market.mp4", folder)
+    assert done.code == 0
+    assert done.err == (
+        f"vcdb: {folder}: 2 more pictures are from before, from {FRAMES:06}.png on; remove them, "
+        "or choose an empty folder\n"
+    )
+
+
+def test_a_bar_shows_how_many_frames_are_written(films: Path, tmp_path: Path) -> None:
+    video, out = films / "market.mp4", tmp_path / "out"
+    code, shown = at_a_terminal(200, "frames", video, out, base=tmp_path / "base")
+    assert code == 0
+    shares = [int(share) for share in re.findall(r"market\.mp4 .*?(\d+)%", shown)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 99
+    assert len(list(out.iterdir())) == FRAMES
 
 
 @pytest.mark.parametrize("video", ["missing.mp4", "{films}/notes.txt"])

@@ -35,10 +35,11 @@ def check(db: BaseOption = None, json: JsonOption = False) -> int:
       vcdb check
     """
     from vcdb import render
+    from vcdb.cli.progress import bar_for
     from vcdb.database import Database
 
-    with Database(db) as base:
-        findings = base.check()
+    with Database(db) as base, bar_for("checking") as tell:
+        findings = base.check(progress=tell)
     for finding in findings:
         emit(render.to_json(finding) if json else render.finding_text(finding))
     if not findings and not json:
@@ -58,9 +59,10 @@ def compact(db: BaseOption = None, json: JsonOption = False) -> int:
       vcdb compact
     """
     from vcdb import render
+    from vcdb.cli.progress import bar_for
     from vcdb.database import Database
 
-    with Database(db) as base:
-        done = base.compact()
+    with Database(db) as base, bar_for("compacting") as tell:
+        done = base.compact(progress=tell)
     emit(render.to_json(done) if json else render.compacted_text(done))
     return DONE

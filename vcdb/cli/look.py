@@ -79,17 +79,20 @@ def frames(
     """Write the frames of a video as 000000.png, 000001.png, ...
 
     The numbers are those of `frame` in answers; pictures are as displayed: turned, in their true
-    proportions. A picture of the same name is overwritten.
+    proportions. A picture of the same name is overwritten; if others are left in the folder from
+    before, that is said.
 
     \b
     Example:
       vcdb frames clip.mp4 clip-frames
     """
     from vcdb import pictures, render
+    from vcdb.cli.progress import bar_for
     from vcdb.media.display import displayed
+    from vcdb.media.told import told
     from vcdb.media.video import open_video
 
-    with open_video(video) as reader:
+    with open_video(video) as reader, bar_for(render.printable(video)) as tell:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -97,8 +100,8 @@ def frames(
                 f"{folder}: this folder cannot be made ({error.strerror}); choose another"
             ) from error
         count = 0
-        for frame in reader.frames():
-            pictures.save_png(folder / f"{frame.index:06}.png", displayed(frame))
+        for frame in told(reader, tell):
+            pictures.save_png(folder / _picture_name(frame.index), displayed(frame))
             count += 1
         problems = reader.problems
     if json:
@@ -106,6 +109,22 @@ def frames(
         emit(render.json_line(fields))
     else:
         emit(f"{count} frames of {render.printable(video)} are in {render.printable(str(folder))}")
+    _say_older(folder, count)
     for problem in problems:
         say(f"{video}: {problem}")
     return INPUT_FAILED if problems else DONE
+
+
+def _picture_name(number: int) -> str:
+    return f"{number:06}.png"
+
+
+def _say_older(folder: Path, count: int) -> None:
+    """Say that the folder has pictures of frames which the video does not."""
+    stems = (path.stem for path in folder.glob("[0-9]*.png"))
+    older = sum(stem.isdecimal() and int(stem) >= count for stem in stems)
+    if older:
+        say(
+            f"{folder}: {older} more {'picture is' if older == 1 else 'pictures are'} from before, "
+            f"from {_picture_name(count)} on; remove them, or choose an empty folder"
+        )

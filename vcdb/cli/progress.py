@@ -1,6 +1,6 @@
-"""How far ``vcdb add`` has come, on stderr: bars on a terminal, else a line for each file.
+"""How far long work has come, on stderr: bars on a terminal; of ``vcdb add``, else a line a file.
 
-Reports arrive on a thread of their own, and may arrive after their file is through.
+Its reports arrive on a thread of their own, and may arrive after their file is through.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from vcdb import render
 from vcdb.cli.edge import emit, say
+from vcdb.models import ShareDone, untold
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -68,13 +71,8 @@ class Work:
         if progress.path in self._through:
             return None
         self.pace.see(progress.path, progress.frames, progress.at_s)
-        part = 0.0
-        if progress.duration_s:
-            part = progress.at_s / progress.duration_s
-        elif progress.frames_expected:
-            part = progress.frames / progress.frames_expected
-        self._parts[progress.path] = min(part, 1.0)
-        return self._parts[progress.path]
+        self._parts[progress.path] = progress.share
+        return progress.share
 
     def finish(self, result: AddResult) -> None:
         """A file is through, whatever became of it."""
@@ -250,6 +248,31 @@ class Bars:
         work = self._work
         note = f"{work.done} of {work.files} files, {work.pace}, {work.left}"
         self._bars.update(self._overall, completed=work.part, note=note)
+
+
+@contextmanager
+def bar_for(words: str) -> Iterator[ShareDone]:
+    """A bar for one piece of work that may take long, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield untold
+        return
+    bars, started_s, shown_percent = _new_bars(), time.monotonic(), -1
+    task = bars.add_task(words, total=1.0, note="")
+
+    def tell(share: float) -> None:
+        nonlocal shown_percent
+        if int(100 * share) == shown_percent:
+            return
+        shown_percent = int(100 * share)
+        # It begins with the first report, so that what takes no time shows none.
+        bars.start()
+        note = _left(time.monotonic() - started_s, share)
+        bars.update(task, completed=share, note=note, refresh=True)
+
+    try:
+        yield tell
+    finally:
+        bars.stop()
 
 
 def _left(elapsed_s: float, part: float) -> str:

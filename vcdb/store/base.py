@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.descriptor import Descriptors
 from vcdb.fingerprint.runs import RunTable
-from vcdb.models import Finding, Video
+from vcdb.models import Finding, ShareDone, Video, untold
 
 
 class Ranges(NamedTuple):
@@ -159,10 +159,10 @@ class Store(Protocol):
     def format_version(self) -> int:
         """Version of the stored bytes; an older one becomes today's once a video is added."""
 
-    def check(self) -> Iterator[Finding]:
+    def check(self, progress: ShareDone = untold) -> Iterator[Finding]:
         """Compare everything that is stored twice or follows from something else."""
 
-    def compact(self) -> None:
+    def compact(self, progress: ShareDone = untold) -> None:
         """Give back space that nothing uses, and bring what is searched together in order.
 
         Others may read meanwhile. A process killed in the midst of it costs nothing stored.

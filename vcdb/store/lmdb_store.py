@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vcdb.errors import CorruptStoreError, FormatVersionError, StoreError
 from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION, Descriptors
 from vcdb.fingerprint.runs import RunTable
-from vcdb.models import Finding, Video
+from vcdb.models import Finding, ShareDone, Video, untold
 from vcdb.store.base import Likeness, NewVideo, Ranges, Scanned, Totals
 from vcdb.store.codec import (
     FORMAT_VERSION,
@@ -306,7 +306,7 @@ class LmdbStore:
 
     # Care
 
-    def check(self) -> Iterator[Finding]:
+    def check(self, progress: ShareDone = untold) -> Iterator[Finding]:
         """See Store. Reads everything once; memory for one video at a time."""
         from vcdb.store.check import check_entry, check_postings, check_segments
 
@@ -314,7 +314,9 @@ class LmdbStore:
             every = self._posting_shelf.all_segments(txn)
             yield from check_segments(every)
             expected, postings = _NO_TOTALS, 0
-            for key, value in txn.cursor(db=self._videos):
+            videos = txn.stat(self._videos)["entries"]
+            for number, (key, value) in enumerate(txn.cursor(db=self._videos)):
+                progress(number / videos)
                 try:
                     video = decode_video(int.from_bytes(key), value)
                     runs = self._run_shelf.all_of(txn, video)
@@ -349,22 +351,30 @@ class LmdbStore:
         if present != expected.videos:
             yield Finding("paths", f"{present} are stored, {expected.videos} belong to videos")
 
-    def compact(self) -> None:
+    def compact(self, progress: ShareDone = untold) -> None:
         """See Store. Writes the base anew beside the old file, which it then replaces."""
         from vcdb.store.compaction import copy, copy_postings, copy_runs
 
+        expected_bytes, written_bytes = self._env.used_bytes(), 0
+
+        def told(count: int) -> None:
+            nonlocal written_bytes
+            written_bytes += count
+            progress(min(1.0, written_bytes / expected_bytes))
+
         def work(snapshot: Any, fresh: Any) -> None:
             sources = {name: getattr(self, f"_{name}") for name in _COPIED}
-            copy(snapshot, sources, fresh)
+            copy(snapshot, sources, fresh, told)
             with fresh.begin(write=True) as txn:
                 meta = fresh.open_db(b"meta", txn=txn)
                 _set_meta(txn, meta, "format_version", FORMAT_VERSION)
-            copy_runs(snapshot, self._runs, fresh)
+            copy_runs(snapshot, self._runs, fresh, told)
             copy_postings(
                 self._posting_shelf.all_segments(snapshot),
                 self._posting_shelf.gone_ids(snapshot),
                 self._run_bits(snapshot),
                 fresh,
+                told,
             )
 
         self._env.replace(work)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vcdb.fingerprint.descriptor import Descriptors, concatenate
 from vcdb.fingerprint.runs import RunTable, no_runs
-from vcdb.models import Finding, Video
+from vcdb.models import Finding, ShareDone, Video, untold
 from vcdb.store.base import Likeness, NewVideo, Ranges, Scanned, Totals, alike, shares, within
 from vcdb.store.check import check_entry
 from vcdb.store.codec import FORMAT_VERSION, POSTING, in_order, postings_of, unpack_place
@@ -159,12 +159,14 @@ class MemoryStore:
         """See Store."""
         return FORMAT_VERSION
 
-    def check(self) -> Iterator[Finding]:
+    def check(self, progress: ShareDone = untold) -> Iterator[Finding]:
         """See Store."""
-        for video in self.videos():
+        every = list(self.videos())
+        for number, video in enumerate(every):
+            progress(number / len(every))
             yield from check_entry(video, self._runs[video.video_id])
 
-    def compact(self) -> None:
+    def compact(self, progress: ShareDone = untold) -> None:
         """Nothing to give back."""
 
     def close(self) -> None:
