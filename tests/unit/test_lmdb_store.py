@@ -28,7 +28,7 @@ from vcdb.errors import (
 )
 from vcdb.store import base_files, codec, filesystem, run_shelf, segments
 from vcdb.store.base import Ranges
-from vcdb.store.codec import POSTING, unpack_place
+from vcdb.store.codec import POSTING, in_order, unpack_place
 from vcdb.store.lmdb_store import LmdbStore
 from vcdb.store.posting_shelf import NewSegment
 
@@ -317,6 +317,18 @@ def test_check_finds_a_lost_posting_and_wrong_sums(folder: Path) -> None:
         problems = [finding.problem for finding in store.check()]
     assert any("1 of its" in problem for problem in problems)
     assert any("add up" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("field", ["key", "place", "sketch"])
+def test_check_finds_a_posting_that_was_changed(folder: Path, field: str) -> None:
+    def change(postings: np.ndarray) -> np.ndarray:
+        postings[field][len(postings) // 2] ^= 1
+        return in_order(postings)
+
+    change_segment(folder, change)
+    with LmdbStore(folder) as store:
+        (finding,) = store.check()
+    assert "1 of its" in finding.problem
 
 
 def test_check_finds_what_no_video_owns(folder: Path) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError
 from vcdb.fingerprint.runs import RunTable
-from vcdb.models import Finding, Video
+from vcdb.models import Finding, ShareDone, Video, untold
 from vcdb.store.base import Ranges
 from vcdb.store.codec import unpack_place
 from vcdb.store.segment_scan import scan
 from vcdb.store.segments import BLOCK, PIECE, Segment
 
 _TIME_TOLERANCE_US = 1
+#: Postings in memory at once, whole pieces.
+_PART = 256 * PIECE
 
 
 def check_entry(video: Video, runs: RunTable) -> Iterator[Finding]:
@@ -56,6 +59,20 @@ def check_segments(segments: Sequence[Segment]) -> Iterator[Finding]:
             if not np.array_equal(fences, keys[::BLOCK]):
                 yield Finding("postings", f"{where} has other keys than the directory says")
             last = keys[-1]
+
+
+def sound_parts(
+    segments: Sequence[Segment], progress: ShareDone = untold
+) -> Iterator[NDArray[np.void]]:
+    """All postings but those of damaged pieces, a part at a time."""
+    every, done = sum(segment.count for segment in segments), 0
+    for segment in segments:
+        for first in range(0, segment.count, _PART):
+            last = min(first + _PART, segment.count)
+            progress(done / every)
+            done += last - first
+            with suppress(CorruptStoreError):
+                yield segment.postings(first, last)
 
 
 def check_postings(
