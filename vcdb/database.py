@@ -78,9 +78,12 @@ class Database:
     def __exit__(self, *details: Any) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Release the base's files; closing twice is allowed."""
-        self._store.close()
+    def close(self, *, progress: ShareDone = untold) -> None:
+        """Release the base's files, and compact it before where that pays.
+
+        Closing twice is allowed.
+        """
+        self._store.close(progress)
 
     @cached_property
     def _finder(self) -> Finder:

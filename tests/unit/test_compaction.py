@@ -188,6 +188,21 @@ def test_small_base_is_compact_once_it_is_closed(
         assert content(store) == before
 
 
+def test_closing_tells_how_much_is_compacted(tmp_path: Path, compacts: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    store = LmdbStore(tmp_path / "base", create=True)
+    for seed in range(20):
+        store.add(make_video(seed, 150))
+    store.remove(range(1, 11))
+    store.close(told.append)
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert 0.5 < told[-1] <= 1
+    of_nothing_new: list[float] = []
+    LmdbStore(tmp_path / "base").close(of_nothing_new.append)
+    assert of_nothing_new == []
+
+
 def test_large_base_is_compacted_after_a_batch_that_made_much_of_it(
     tmp_path: Path, compacts: pytest.MonkeyPatch
 ) -> None:

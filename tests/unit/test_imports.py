@@ -41,7 +41,7 @@ HOMES = {
     "av": ("media/container.py", "media/seeking.py", "media/video.py", "media/encode.py"),
     "lmdb": ("store/lmdb_env.py", "store/lmdb_errors.py"),
     "typer": ("cli/",),
-    "rich": ("cli/progress.py",),
+    "rich": ("cli/bar.py", "cli/progress.py"),
     "watchfiles": ("watch.py",),
     "PIL": ("course/dhash.py", "cli/clipboard.py"),
     "msgpack": ("store/", "course/codec.py"),

@@ -162,6 +162,7 @@ def add(
       vcdb add films --prune
       vcdb add lap.mp4 --telemetry lap.csv
     """
+    from vcdb.cli.bar import tidied
     from vcdb.cli.lap_add import add_lap, lap_options
     from vcdb.database import Database
     from vcdb.indexing.sampled import parse_sampling
@@ -184,7 +185,7 @@ def add(
         other=watch or prune or dry_run or sample is not None,
     )
     if lap is not None:
-        with Database(db, create=True) as base:
+        with tidied(Database(db, create=True)) as base:
             return add_lap(base, paths[0], lap, title=title, tags=parse_tags(tag or []), json=json)
     leave_out = tuple(exclude or ())
     files = find_files(paths, leave_out)
@@ -197,7 +198,7 @@ def add(
     if dry_run or nothing_there:
         # Neither makes a base.
         return _say_what_would_be(files, db, options, paths if prune else [], json=json)
-    with Database(db, create=True) as base:
+    with tidied(Database(db, create=True)) as base:
         if watch:
             return _watch(base, paths, files, options, leave_out, prune=prune, json=json)
         code = _add_all(base, files, options, json=json)

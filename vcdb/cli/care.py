@@ -35,7 +35,7 @@ def check(db: BaseOption = None, json: JsonOption = False) -> int:
       vcdb check
     """
     from vcdb import render
-    from vcdb.cli.progress import bar_for
+    from vcdb.cli.bar import bar_for
     from vcdb.database import Database
 
     with Database(db) as base, bar_for("checking") as tell:
@@ -59,7 +59,7 @@ def compact(db: BaseOption = None, json: JsonOption = False) -> int:
       vcdb compact
     """
     from vcdb import render
-    from vcdb.cli.progress import bar_for
+    from vcdb.cli.bar import bar_for
     from vcdb.database import Database
 
     with Database(db) as base, bar_for("compacting") as tell:

@@ -115,9 +115,10 @@ def remove(
       vcdb remove 3 7
     """
     from vcdb import render
+    from vcdb.cli.bar import tidied
     from vcdb.database import Database
 
-    with Database(db) as base:
+    with tidied(Database(db)) as base:
         videos = base.remove(video_ids)
     for video in videos:
         emit(render.to_json(video) if json else render.removed_text(video))

@@ -115,7 +115,7 @@ def _index_video(
     tags: dict[str, str],
 ) -> tuple[Course, AddResult]:
     from vcdb import render
-    from vcdb.cli.progress import bar_for
+    from vcdb.cli.bar import bar_for
     from vcdb.laps import index_lap
 
     with bar_for(render.printable(file.name)) as tell:

@@ -87,7 +87,7 @@ def frames(
       vcdb frames clip.mp4 clip-frames
     """
     from vcdb import pictures, render
-    from vcdb.cli.progress import bar_for
+    from vcdb.cli.bar import bar_for
     from vcdb.media.display import displayed
     from vcdb.media.told import told
     from vcdb.media.video import open_video

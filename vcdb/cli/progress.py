@@ -1,6 +1,6 @@
-"""How far long work has come, on stderr: bars on a terminal; of ``vcdb add``, else a line a file.
+"""How far ``vcdb add`` has come, on stderr: bars on a terminal, else a line for each file.
 
-Its reports arrive on a thread of their own, and may arrive after their file is through.
+Reports arrive on a thread of their own, and may arrive after their file is through.
 """
 
 from __future__ import annotations
@@ -8,24 +8,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from vcdb import render
+from vcdb.cli.bar import new_bars, time_left
 from vcdb.cli.edge import emit, say
-from vcdb.models import ShareDone, untold
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import ProgressColumn, TaskID
+    from rich.progress import TaskID
 
     from vcdb.models import AddResult, Progress
-
-#: How much must be done before the time left is guessed.
-_PART_TO_JUDGE_BY = 0.001
 
 
 class Pace:
@@ -93,7 +87,7 @@ class Work:
     def left(self) -> str:
         """Words on the time left, judged by what was indexed."""
         indexed = {p: size for p, size in self._sizes.items() if p not in self._passed_over}
-        return _left(self.pace.elapsed_s, self._part_of(indexed))
+        return time_left(self.pace.elapsed_s, self._part_of(indexed))
 
     def _part_of(self, sizes: dict[str, int]) -> float:
         total = sum(sizes.values())
@@ -178,7 +172,7 @@ class Bars:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._lock = threading.Lock()
-        self._bars = _new_bars()
+        self._bars = new_bars()
         self._overall = self._bars.add_task("all files", total=1.0, note="")
         self._tasks: dict[str, TaskID] = {}
         self._paces: dict[str, Pace] = {}
@@ -225,7 +219,7 @@ class Bars:
 
     def _renew(self) -> None:
         """The same bars, none of which is on the screen: old ones would wipe where they were."""
-        old, self._bars = self._bars, _new_bars()
+        old, self._bars = self._bars, new_bars()
         added = {}
         for task in old.tasks:
             added[task.id] = self._bars.add_task(task.description, total=1.0, **task.fields)
@@ -241,57 +235,10 @@ class Bars:
             self._paces[progress.path] = Pace()
         pace = self._paces[progress.path]
         pace.see(progress.path, progress.frames, progress.at_s)
-        note = f"{pace}, {_left(pace.elapsed_s, part)}"
+        note = f"{pace}, {time_left(pace.elapsed_s, part)}"
         self._bars.update(self._tasks[progress.path], completed=part, note=note)
 
     def _show_overall(self) -> None:
         work = self._work
         note = f"{work.done} of {work.files} files, {work.pace}, {work.left}"
         self._bars.update(self._overall, completed=work.part, note=note)
-
-
-@contextmanager
-def bar_for(words: str) -> Iterator[ShareDone]:
-    """A bar for one piece of work that may take long, where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield untold
-        return
-    bars, started_s, shown_percent = _new_bars(), time.monotonic(), -1
-    task = bars.add_task(words, total=1.0, note="")
-
-    def tell(share: float) -> None:
-        nonlocal shown_percent
-        if int(100 * share) == shown_percent:
-            return
-        shown_percent = int(100 * share)
-        # It begins with the first report, so that what takes no time shows none.
-        bars.start()
-        note = _left(time.monotonic() - started_s, share)
-        bars.update(task, completed=share, note=note, refresh=True)
-
-    try:
-        yield tell
-    finally:
-        bars.stop()
-
-
-def _left(elapsed_s: float, part: float) -> str:
-    if part < _PART_TO_JUDGE_BY:
-        return "time left unknown"
-    return f"{render.timestamp(elapsed_s * (1 - part) / part).split('.')[0]} left"
-
-
-def _new_bars() -> RichProgress:
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-    from rich.progress import Progress as RichProgress
-
-    columns: list[ProgressColumn | str] = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    ]
-    return RichProgress(
-        *columns, console=Console(stderr=True), redirect_stdout=False, transient=True
-    )

@@ -168,8 +168,8 @@ class Store(Protocol):
         Others may read meanwhile. A process killed in the midst of it costs nothing stored.
         """
 
-    def close(self) -> None:
-        """Release files and locks; closing twice is allowed."""
+    def close(self, progress: ShareDone = untold) -> None:
+        """Release files and locks, and compact before where that pays; closing twice is allowed."""
 
     def __enter__(self) -> Self: ...
 

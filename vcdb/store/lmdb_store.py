@@ -396,19 +396,19 @@ class LmdbStore:
                 return 0
         return run_bits_for(highest, most)
 
-    def _compact_if_it_pays(self) -> None:
+    def _compact_if_it_pays(self, progress: ShareDone) -> None:
         size, used = self._env.size_bytes(), self._env.used_bytes()
         grown = size - self._size_when_opened
         little = size <= _SMALL_BYTES or grown >= _GROWN_SHARE * size
         share = _FREE_SHARE_AT_LITTLE_COST if little else _FREE_SHARE
         if size - used > max(share * used, _LEAST_FREE_BYTES):
-            self.compact()
+            self.compact(progress)
 
-    def close(self) -> None:
+    def close(self, progress: ShareDone = untold) -> None:
         """See Store. Compacts what this store has written to, where that pays."""
         try:
             if self._env.wrote and not self._env.is_closed:
-                self._compact_if_it_pays()
+                self._compact_if_it_pays(progress)
         except (OSError, StoreError):
             # All that was written is there. Where the disk is full or a part is damaged, the file
             # stays as it is. Not imported before it is needed: every search would pay for it.

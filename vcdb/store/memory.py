@@ -169,7 +169,7 @@ class MemoryStore:
     def compact(self, progress: ShareDone = untold) -> None:
         """Nothing to give back."""
 
-    def close(self) -> None:
+    def close(self, progress: ShareDone = untold) -> None:
         """Nothing to release."""
 
     def __enter__(self) -> Self:
