@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from vcdb.course.course import Course
     from vcdb.course.telemetry import Telemetry
     from vcdb.database import Database
-    from vcdb.laps import LapOptions, LapTable
-    from vcdb.models import AddResult
+    from vcdb.laps import LapOptions
 
 
 def lap_options(
@@ -65,8 +64,9 @@ def add_lap(
     Where ``path`` is the table itself, with the hashes of its frames, no video is needed.
     """
     from vcdb import render
+    from vcdb.cli.bar import bar_for
     from vcdb.indexing.admission import failed_result
-    from vcdb.laps import add_course, read_table
+    from vcdb.laps import add_course, add_table, course_of_table, index_lap, read_table
     from vcdb.render_laps import course_text
 
     started = time.perf_counter()
@@ -75,8 +75,15 @@ def add_lap(
     try:
         # Before the video, so that a bad table leaves nothing half added.
         table = read_table(options)
-        index = _index_table if is_table else _index_video
-        course, result = index(base, file, table, options, title=title, tags=tags)
+        if is_table:
+            course = course_of_table(file, table, options)
+            result = add_table(base, file, title=title, tags=tags)
+        else:
+            with bar_for(render.printable(file.name)) as tell:
+                course = index_lap(file, table, options, progress=lambda share: tell(share / 2))
+                result = base.add(
+                    file, title=title, tags=tags, progress=lambda done: tell((1 + done.share) / 2)
+                )
     except InputError as error:
         result = failed_result(file, str(error), started)
     else:
@@ -88,42 +95,6 @@ def add_lap(
             _say_notes(options.telemetry, table.telemetry, course, beyond)
     emit(render.to_json(result) if json else render.add_text(result))
     return INPUT_FAILED if result.status in ("failed", "partial") else DONE
-
-
-def _index_table(
-    base: Database,
-    file: Path,
-    table: LapTable,
-    options: LapOptions,
-    *,
-    title: str | None,
-    tags: dict[str, str],
-) -> tuple[Course, AddResult]:
-    from vcdb.laps import add_table, course_of_table
-
-    course = course_of_table(file, table, options)
-    return course, add_table(base, file, title=title, tags=tags)
-
-
-def _index_video(
-    base: Database,
-    file: Path,
-    table: LapTable,
-    options: LapOptions,
-    *,
-    title: str | None,
-    tags: dict[str, str],
-) -> tuple[Course, AddResult]:
-    from vcdb import render
-    from vcdb.cli.bar import bar_for
-    from vcdb.laps import index_lap
-
-    with bar_for(render.printable(file.name)) as tell:
-        course = index_lap(file, table, options, progress=lambda share: tell(share / 2))
-        result = base.add(
-            file, title=title, tags=tags, progress=lambda done: tell((1 + done.share) / 2)
-        )
-    return course, result
 
 
 def _say_notes(path: Path, telemetry: Telemetry, course: Course, beyond: int) -> None:
