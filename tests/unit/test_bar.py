@@ -30,7 +30,7 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return terminal
 
 
-def test_a_bar_shows_each_percent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_shows_how_much_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = at_a_terminal(monkeypatch)
     with bar_for("reading [x]") as tell:
         for share in (0.25, 0.251, 0.5):

@@ -79,6 +79,7 @@ def add_lap(
             course = course_of_table(file, table, options)
             result = add_table(base, file, title=title, tags=tags)
         else:
+            # Read for the course, then for the base.
             with bar_for(render.printable(file.name)) as tell:
                 course = index_lap(file, table, options, progress=lambda share: tell(share / 2))
                 result = base.add(

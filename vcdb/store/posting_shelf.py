@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcdb.errors import CorruptStoreError
-from vcdb.store import segment_merge, segments
+from vcdb.store import segments
 from vcdb.store.codec import in_order, unpack_place
+from vcdb.store.segment_merge import due
 from vcdb.store.segment_scan import without
 
 #: Named databases: directories, pieces, and how many postings of removed videos there are.
@@ -126,7 +127,7 @@ class PostingShelf:
         if not len(postings):
             return
         there = self._read_directories(txn)
-        chosen = segment_merge.due([one.postings for one in there], len(postings))
+        chosen = due([one.postings for one in there], len(postings))
         if chosen:
             old = [there[one] for one in chosen]
             every = [self._segment(txn, one).postings(0, one.postings) for one in old]
