@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vcdb import kernels
+
 RESULTS = Path(__file__).parent / "results"
 README = RESULTS.parents[1] / "README.md"
 #: Where real clips lie when the checkout stands beside them.
@@ -28,6 +30,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
+        "inner_loops": "compiled" if kernels.compiled else "numpy",
         **{name: metadata.version(name) for name in PACKAGES},
     }
 

@@ -16,8 +16,19 @@ settings.load_profile("vcdb")
 # products wait for each other so long that tests run into their time limit.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from vcdb import kernels  # noqa: E402
+
 #: What tests of the full tier may lack; see the fixture ``require``.
-CAPABILITIES = ("browser", "clients", "ffmpeg", "locale", "npm", "redis", "schemathesis")
+CAPABILITIES = (
+    "browser",
+    "clients",
+    "compiler",
+    "ffmpeg",
+    "locale",
+    "npm",
+    "redis",
+    "schemathesis",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +55,17 @@ def require() -> Callable[[str, bool], None]:
         pytest.skip(f"needs {capability}")
 
     return check
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def form(
+    request: pytest.FixtureRequest,
+    require: Callable[[str, bool], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """The form of the inner loops that is used: both must do."""
+    chosen: str = request.param
+    if chosen == "compiled":
+        require("compiler", kernels.compiled is not None)
+    monkeypatch.setattr(kernels, "compiled", kernels.compiled if chosen == "compiled" else None)
+    return chosen

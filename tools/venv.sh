@@ -52,11 +52,12 @@ Ubuntu: apt-get install python3-venv, on macOS: brew install python"
     "$python" -m venv --clear "$venv" || fail "no virtual environment could be made in $venv"
 }
 
-# What an installation depends on: another place, Python or list of requirements makes a new one.
+# What an installation depends on: another place, Python, list of requirements or what is compiled
+# makes a new one.
 fingerprint() {
     "$venv/bin/python" -c 'import sys; print(sys.version)' 2>/dev/null || return 1
     printf '%s\n' "$root"
-    cksum <"$root/pyproject.toml"
+    cat "$root/pyproject.toml" "$root"/vcdb/kernels/*.[ch] | cksum
 }
 
 make_venv() {

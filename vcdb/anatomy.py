@@ -61,8 +61,8 @@ def dissect(picture: NDArray[np.uint8], name: str) -> Anatomy:
         grid=grids[0],
         deviation=float(deviations[0]),
         is_plain=bool(deviations[0] < PLAIN_DEVIATION),
-        index_hash=int(widening.hashes.index_hash[0]),
-        perceptual_hash=int(widening.hashes.perceptual[0]),
+        index_hash=widening.index_hash,
+        perceptual_hash=widening.perceptual,
         uncertain=tuple(sorted(uncertain, key=lambda bit: bit.margin)),
         dhash=dhash(picture),
     )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.database import Database
 from vcdb.errors import UsageError
 from vcdb.fingerprint.cells import Floats
@@ -58,8 +59,8 @@ class Spread:
 class Bench:
     """What was measured; times are in milliseconds, of one thread.
 
-    ``warm_ms``: processor time of a lookup. ``cold_ms``: opening the base and one lookup, by the
-    clock, with the file dropped from the page cache; None
+    ``inner_loops``: "compiled" or "numpy". ``warm_ms``: processor time of a lookup. ``cold_ms``:
+    opening the base and one lookup, by the clock, with the file dropped from the page cache; None
     where the system cannot do that. ``recall``: share of the copies whose record is among those
     that the probes lead to; ``recall_exhaustive``: share whose record is among the 64 nearest of
     all by sketch, of ``exhaustive`` copies. ``right``: share whose film the answer names.
@@ -67,6 +68,7 @@ class Bench:
     warm lookups.
     """
 
+    inner_loops: str
     queries: int
     frames: int
     records: int
@@ -121,6 +123,7 @@ def measure(path: str | Path | None, queries: int, seed: int) -> Bench:
         sizes = _bucket_sizes(store)
     cold_ms = [one for copy in copies[:_COLD] if (one := _cold_ms(folder, copy)) is not None]
     return Bench(
+        inner_loops="compiled" if kernels.compiled else "numpy",
         queries=len(copies),
         frames=totals.frames,
         records=totals.records,

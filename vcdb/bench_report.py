@@ -32,6 +32,8 @@ def bench_text(bench: Bench) -> str:
         "right": f"{bench.right:.1%} named the right film",
         "keys": f"{bench.keys:,}, the commonest of {bench.largest_bucket:,} records",
     }
+    if bench.inner_loops != "compiled":
+        lines["slow"] = "inner loops are not compiled; install a C compiler, then vcdb once more"
     return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 
 

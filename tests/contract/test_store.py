@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.contract.stores import make_runs, make_video
+from vcdb import kernels
 from vcdb.fingerprint.runs import no_runs
 from vcdb.store.base import Likeness, Ranges, Store
 from vcdb.store.codec import BLOCK_RUNS, POSTING, postings_of
@@ -25,8 +26,12 @@ def _lmdb(folder: Path) -> Store:
     return LmdbStore(folder / "base", create=True, map_bytes=1 << 20)
 
 
-@pytest.fixture(params=["memory", "lmdb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["memory", "lmdb", "lmdb in numpy"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
+    if request.param == "lmdb in numpy":
+        monkeypatch.setattr(kernels, "compiled", None)
     opened = MemoryStore() if request.param == "memory" else _lmdb(tmp_path)
     with opened:
         yield opened

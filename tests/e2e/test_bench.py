@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 
 from tests.e2e.conftest import Vcdb
+from vcdb import kernels
 
 
 def test_bench_of_a_small_base(vcdb: Vcdb, base: Path, tmp_path: Path) -> None:
@@ -33,6 +35,22 @@ def test_bench_draws_the_same_copies_for_the_same_seed(vcdb: Vcdb, base: Path) -
         for seed in ("3", "3", "4")
     ]
     assert asked[0] == asked[1] != asked[2]
+
+
+def test_bench_without_what_is_compiled(
+    vcdb: Vcdb, base: Path, require: Callable[[str, bool], None]
+) -> None:
+    require("compiler", kernels.compiled is not None)
+    calls = [
+        vcdb("bench", "--queries", "5", "--json", env=env)
+        for env in ({}, {"VCDB_KERNELS": "numpy"})
+    ]
+    compiled, numpy = (call.records[0] for call in calls)
+    assert (compiled["inner_loops"], numpy["inner_loops"]) == ("compiled", "numpy")
+    assert compiled["probes"] == numpy["probes"]
+    assert compiled["candidates"] == numpy["candidates"]
+    told = [vcdb("bench", "--queries", "5", env={"VCDB_KERNELS": n}).out for n in ("", "numpy")]
+    assert ["install a C compiler" in one for one in told] == [False, True]
 
 
 def test_bench_in_words(vcdb: Vcdb, base: Path) -> None:

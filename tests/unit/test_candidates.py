@@ -19,6 +19,8 @@ from vcdb.store.base import NewVideo, Store
 from vcdb.store.codec import BLOCK_RUNS, POSTING, postings_of
 from vcdb.store.lmdb_store import LmdbStore
 
+pytestmark = pytest.mark.usefixtures("form")
+
 CERTAIN = np.uint64(2**64 - 1)
 
 
@@ -104,7 +106,7 @@ def pictures(count: int, seed: int) -> Descriptors:
 def copy_of(stored: Descriptors, row: int, noise: float) -> Levels:
     rng = np.random.default_rng(7)
     levels = levels_of(stored.take(slice(row, row + 1)))
-    noisy = (part + rng.normal(0, noise, part.shape) for part in levels.values)
+    noisy = (part + rng.normal(0, noise, part.shape).astype(np.float32) for part in levels.values)
     return levels._replace(values=type(levels.values)(*noisy))
 
 

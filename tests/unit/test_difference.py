@@ -21,6 +21,8 @@ from vcdb.search.difference import Differences, differences
 from vcdb.search.evidence import FEATURES, features_of, model, probabilities
 from vcdb.search.surface import blank_difference, detail_of
 
+pytestmark = pytest.mark.usefixtures("form")
+
 STORED = make_grids(200, 7)[::20]
 
 

@@ -20,7 +20,7 @@ PACKAGE = Path(vcdb.__file__).parent
 
 #: A module may import from the lines above it and from its own line.
 LAYERS = (
-    {"errors", "explanation", "models"},
+    {"errors", "explanation", "kernels", "models"},
     {"media"},
     {"fingerprint"},
     {"store"},

@@ -9,6 +9,8 @@ from tests.contract.stores import make_grids
 from vcdb.fingerprint.descriptor import Levels, Values, describe, levels_of, levels_of_grids
 from vcdb.search.moment import distances
 
+pytestmark = pytest.mark.usefixtures("form")
+
 FRAMES = make_grids(120, 11)[::12]
 STORED = levels_of(describe(FRAMES))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from vcdb.fingerprint.cells import CELLS, CHOSEN, HIGH_BITS
 from vcdb.fingerprint.hashes import CELL_NOISE, contrasts_of, hashes_of_brightness
 from vcdb.search.probes import CORE_ZONE, MAX_DOUBLINGS, Widening, ranges_of, rungs, widen
 from vcdb.store.codec import pack_keys
+
+pytestmark = pytest.mark.usefixtures("form")
 
 RNG = np.random.default_rng(5)
 FAR = 1.0
@@ -81,7 +84,7 @@ def test_low_bits_become_a_range_not_doublings() -> None:
     widening = widened(picture(b25=0.01, b31=-0.02))
     assert bit_items(widening) == []
     _, narrow, wide = (rung.ranges for rung in islice(rungs(widening), 3))
-    low = int(widening.hashes.perceptual[0]) & 0xFF
+    low = widening.perceptual & 0xFF
     uncertain = (1 << 6) | 1
     assert widening.low_uncertain == uncertain
     assert set(narrow.low_min.tolist()) == {low & ~uncertain}

@@ -33,9 +33,12 @@ COLOUR_STEPS = 4
 _MAX_CODE = 126
 _LOWEST_DEVIATION = 0.25
 _DEVIATION_CODES_PER_OCTAVE = 16
+_DEVIATIONS = (
+    _LOWEST_DEVIATION * np.exp2(np.arange(256, dtype=np.float32) / _DEVIATION_CODES_PER_OCTAVE)
+).astype(np.float32)
 #: Colour is measured against contrast as brightness is, but not against less than this (of 255):
 #: in a flat picture the colour noise of a codec would fill the scale.
-_COLOUR_FLOOR = 16.0
+COLOUR_FLOOR = 16.0
 #: A product is the fastest way to means of a few cells.
 _EQUAL_PARTS = np.full(len(CHOSEN), 1 / len(CHOSEN), np.float32)
 
@@ -75,8 +78,8 @@ def concatenate(parts: list[Descriptors]) -> Descriptors:
 
 def deviation_of(code: NDArray[np.uint8]) -> Floats:
     """Deviation of the chosen cells' brightness, of 255, that a deviation code stands for."""
-    octaves = code.astype(np.float32) / _DEVIATION_CODES_PER_OCTAVE
-    return (_LOWEST_DEVIATION * np.exp2(octaves)).astype(np.float32)
+    deviation: Floats = _DEVIATIONS[code]
+    return deviation
 
 
 def describe(grids: Floats) -> Descriptors:
@@ -108,7 +111,7 @@ def codes_of(values: Values, deviation: Floats) -> NDArray[np.int8]:
 
 def steps_of(values: Values, deviation: Floats) -> Floats:
     """What codes stand for these values, not rounded: float32 (n, 231), NaN where missing."""
-    colour_scale = (COLOUR_STEPS * deviation / np.maximum(deviation, _COLOUR_FLOOR))[:, None]
+    colour_scale = (COLOUR_STEPS * deviation / np.maximum(deviation, COLOUR_FLOOR))[:, None]
     return np.concatenate(
         [
             BRIGHTNESS_STEPS * values.brightness - 0.5,
@@ -143,13 +146,17 @@ class Values(NamedTuple):
     red_green: Floats
     blue_yellow: Floats
 
+    def contiguous(self) -> Values:
+        """The same, as what is compiled must have them."""
+        return Values(*map(np.ascontiguousarray, self))
+
 
 def values_of(descriptors: Descriptors) -> Values:
     """What the codes stand for."""
     codes = descriptors.codes.astype(np.float32)
     codes[descriptors.codes == MISSING] = np.nan
     unit = deviation_of(descriptors.deviation)
-    colour_scale = (np.maximum(unit, _COLOUR_FLOOR) / unit / COLOUR_STEPS)[:, None]
+    colour_scale = (np.maximum(unit, COLOUR_FLOOR) / unit / COLOUR_STEPS)[:, None]
     return Values(
         (codes[:, :CELLS] + 0.5) / BRIGHTNESS_STEPS,
         codes[:, CELLS : 2 * CELLS] * colour_scale,

@@ -31,9 +31,10 @@ _CONTRASTS = np.stack(
     ],
     axis=1,
 )
-_READ = _UPPER.ravel()
-_CONTRASTS = _CONTRASTS[_READ]
-CONTRASTS = _CONTRASTS.shape[1]
+#: The cells that contrasts are taken of, (28,), and their weights, float32 (28, 4).
+READ = _UPPER.ravel()
+WEIGHTS = _CONTRASTS[READ]
+CONTRASTS = WEIGHTS.shape[1]
 LEVEL_BITS = 1
 _LEVEL_SHIFTS = LEVEL_BITS * np.arange(CONTRASTS - 1, -1, -1, dtype=np.uint8)
 
@@ -44,7 +45,7 @@ LEVEL_BOUNDS: NDArray[np.float32] = np.array([[0.0], [0.25], [-0.1], [0.0]], np.
 
 #: Contrasts of codes go in steps of a thousandth or more, so they often meet a bound exactly. How a
 #: machine rounds sums must not decide then, or a base would not fit another machine's hashes.
-_TIE = np.float32(1e-5)
+TIE = np.float32(1e-5)
 
 #: How much re-encoding moves a cell, and a contrast of many cells, in deviations: the common scale
 #: on which bits and levels are ordered by how uncertain they are.
@@ -74,13 +75,13 @@ class Margins(NamedTuple):
 def contrasts_of(brightness: Floats) -> Floats:
     """The contrasts behind the index hash: (n, 77) brightness in deviations to float32 (n, 4)."""
     # Outer cells may be missing; only those are read that never are.
-    contrasts: Floats = brightness[:, _READ] @ _CONTRASTS
+    contrasts: Floats = brightness[:, READ] @ WEIGHTS
     return contrasts
 
 
 def levels_of(contrasts: Floats) -> NDArray[np.uint8]:
     """Levels, from 0, of contrasts (n, 4)."""
-    reached = contrasts[:, :, None] >= LEVEL_BOUNDS - _TIE
+    reached = contrasts[:, :, None] >= LEVEL_BOUNDS - TIE
     levels: NDArray[np.uint8] = reached.sum(axis=2, dtype=np.uint8)
     return levels
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import CELLS, Floats, contrast
 from vcdb.fingerprint.descriptor import Values
 from vcdb.fingerprint.geometry import COLUMNS, ROWS
@@ -69,6 +70,8 @@ class Sketched(NamedTuple):
 
 def sketched(query: Values) -> Sketched:
     """Sketches of queries."""
+    if kernels.compiled:
+        return _compiled(query)
     comparisons = comparisons_of(query)
     size = np.abs(comparisons)
     return Sketched(
@@ -76,3 +79,13 @@ def sketched(query: Values) -> Sketched:
         pack_bits(size > UNCERTAIN_BELOW),
         size[:, : len(_FIRST)] @ _EQUAL_PARTS,
     )
+
+
+def _compiled(query: Values) -> Sketched:
+    count = len(query.brightness)
+    result = Sketched(
+        np.empty(count, np.uint64), np.empty(count, np.uint64), np.empty(count, np.float32)
+    )
+    cells = _FIRST, _SECOND, _READ, _CONTRASTS
+    kernels.compiled.sketch(query.contiguous(), *cells, _TIE, UNCERTAIN_BELOW, *result)
+    return result

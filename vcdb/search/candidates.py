@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,7 @@ class Candidates:
         self._variants: list[str] = []
         self._queries: Levels | None = None
         self._sketched: Sketched | None = None
+        self._likeness: Likeness | None = None
         self._blanks: dict[int, float] = {}
         self._asked: Asked = set()
         self._looked: list[_Looked] = []
@@ -101,12 +103,13 @@ class Candidates:
             self._queries = joined_levels([self._queries, queries])
             columns = zip(self._sketched, fresh, strict=True)
             self._sketched = Sketched(*(np.concatenate(column) for column in columns))
+        self._likeness = likeness_to(self._sketched)
         return range(first, len(self._variants))
 
     def likeness(self, hypotheses: NDArray[np.intp]) -> Likeness:
         """What postings must be like to be looked at for hypotheses of these numbers, (n,)."""
-        assert self._sketched is not None
-        return likeness_to(self._sketched, hypotheses)
+        assert self._likeness is not None
+        return Likeness(*(part[hypotheses] for part in tuple[NDArray[Any], ...](self._likeness)))
 
     def picture(self, hypothesis: int) -> Levels:
         """What a hypothesis takes the query for, one picture."""
@@ -158,6 +161,8 @@ class Candidates:
     def _pictures(self, hypotheses: NDArray[np.intp]) -> Levels:
         """The pictures of hypotheses (n,); one, where it is the same for all."""
         assert self._queries is not None
+        if len(self._variants) == 1:
+            return self._queries
         first = int(hypotheses[0])
         if (hypotheses == first).all():
             return self._queries.take(slice(first, first + 1))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Values
 
@@ -50,6 +51,9 @@ def differences(query: Values, stored: Values) -> Differences:
     """
     count = len(stored.brightness)
     result = Differences(np.empty(count, np.float32), np.empty(count, np.float32))
+    if kernels.compiled:
+        _compiled(query, stored, *result)
+        return result
     for rows, ours, theirs in _in_common(query, stored):
         result.robust[rows] = _robust(ours, theirs)
         result.whole[rows] = _whole(ours.brightness - theirs.brightness)
@@ -59,9 +63,21 @@ def differences(query: Values, stored: Values) -> Differences:
 def robust_differences(query: Values, stored: Values) -> Floats:
     """Of :func:`differences` the robust ones alone, (n,)."""
     result = np.empty(len(stored.brightness), np.float32)
+    if kernels.compiled:
+        _compiled(query, stored, result, _NOT_WANTED)
+        return result
     for rows, ours, theirs in _in_common(query, stored):
         result[rows] = _robust(ours, theirs)
     return result
+
+
+def _compiled(query: Values, stored: Values, robust: Floats, whole: Floats) -> None:
+    parts = query.contiguous(), stored.contiguous()
+    measure = KEPT_SHARE, _FEWEST_CELLS, _GAIN, _SATURATION, _COLOUR_WEIGHT
+    kernels.compiled.differences(*parts, measure, robust, whole)
+
+
+_NOT_WANTED = np.empty(0, np.float32)
 
 
 def _in_common(

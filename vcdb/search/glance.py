@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import CELLS, Floats
 from vcdb.fingerprint.descriptor import (
     BRIGHTNESS_STEPS,
     CODES,
+    COLOUR_FLOOR,
     COLOUR_STEPS,
     Descriptors,
     Levels,
@@ -48,6 +50,8 @@ def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
     The query must have detail, see ``LEAST_DETAIL``. Cells that it lacks are left out; one that
     only the stored picture lacks counts as different.
     """
+    if kernels.compiled:
+        return _compiled(query, stored)
     ratio = np.log(deviation_of(stored.deviation) / query.deviation)
     alike = (np.abs(stored.mean - query.mean) <= _MEAN) & (np.abs(ratio) <= _CONTRAST)
     if not alike.any():
@@ -61,3 +65,20 @@ def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
     near = alike & (brightness <= _BRIGHTNESS) & (colour <= _COLOUR)
     best = int(np.where(near, brightness, np.inf).argmin())
     return best if near[best] else None
+
+
+def _compiled(query: Levels, stored: Descriptors) -> int | None:
+    deviation = float(query.deviation[0])
+    row = kernels.compiled.beyond_doubt(
+        query.values.contiguous(),
+        float(query.mean[0]),
+        deviation,
+        BRIGHTNESS_STEPS,
+        COLOUR_STEPS * deviation / max(deviation, COLOUR_FLOOR),
+        COLOUR_STEPS,
+        (_BRIGHTNESS, _COLOUR, _MEAN, _CONTRAST),
+        stored.codes,
+        stored.mean.astype(np.float32),
+        deviation_of(stored.deviation),
+    )
+    return row if row >= 0 else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
 from vcdb.search.difference import (
@@ -48,6 +49,15 @@ _SATURATION = (0.4, 1.8)
 _OF_ONE_COLOUR = (0.7, 1.4)
 #: Grey copies are made by luma; this is what it adds to the mean of red, green and blue.
 _LUMA_OF_RED_GREEN, _LUMA_OF_BLUE_YELLOW = -0.144, -0.219
+#: All of that, for what is compiled.
+_MEASURE = (
+    (_MOST_OF_A_CELL, _MOST_TIMES, _NOISE),
+    _HELD_BACK,
+    _SATURATION,
+    _OF_ONE_COLOUR,
+    (_LUMA_OF_RED_GREEN, _LUMA_OF_BLUE_YELLOW),
+    _FITS,
+)
 
 
 def distances(query: Levels, stored: Levels) -> Floats:
@@ -64,6 +74,10 @@ def distances(query: Levels, stored: Levels) -> Floats:
     grey = is_colourless(query)
     # A grey copy's colour says nothing.
     weight = _COLOUR_WEIGHT * query.deviation / unit * ~grey
+    if kernels.compiled:
+        parts = query.values.contiguous(), stored.values.contiguous()
+        kernels.compiled.distances(*parts, grey, weight, ratio, _MEASURE, distance)
+        return distance
     for cells, rows in by_common_cells(query.values, stored.values):
         ours = over(cells, rows_of(query.values, rows))
         theirs = over(cells, rows_of(stored.values, rows))

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.sketch import Sketched
 from vcdb.store.base import Likeness
-from vcdb.store.codec import BLOCK_RUNS, unpack_place
+from vcdb.store.codec import BLOCK_RUNS, MAX_RUNS, RUN_BITS
 
 #: A record is near when at most this share of its sketch's certain bits differ.
 SKETCH_SHARE = 0.25
@@ -63,23 +64,43 @@ def nearest(
     Those that are as near as the nearest, then the rest. ``sketched``: of all hypotheses;
     ``hypotheses``: (n,), numbers of them.
     """
-    share = shares_turned(sketched, hypotheses, postings)
-    near = np.flatnonzero(share <= SKETCH_SHARE)
-    if len(near) > _MOST_NEAR:
-        near = near[np.argpartition(share[near], _MOST_NEAR)[:_MOST_NEAR]]
-    near = near[np.argsort(share[near], kind="stable")]
-    place = postings["place"][near] & _PLACE_MASK
-    pairs = list(zip(hypotheses[near].tolist(), place.tolist(), strict=True))
-    for chosen in _spread(pairs, share[near].tolist(), asked):
-        _, video_id, run = unpack_place(place[chosen])
-        yield Near(hypotheses[near[chosen]], video_id, run)
+    sure = sketched.sketches, sketched.certain
+    if kernels.compiled:
+        every = kernels.compiled.nearest(postings, hypotheses, *sure, SKETCH_SHARE, _MOST_NEAR)
+    else:
+        every = _nearest(sketched, hypotheses, postings)
+    for chosen in _spread(every, asked):
+        led = [every[number][1] for number in chosen]
+        places = [every[number][2] for number in chosen]
+        yield Near(
+            np.array(led, np.intp),
+            np.array([place >> RUN_BITS for place in places], np.uint32),
+            np.array([place & (MAX_RUNS - 1) for place in places], np.uint32),
+        )
 
 
-def likeness_to(sketched: Sketched, hypotheses: NDArray[np.intp]) -> Likeness:
-    """What postings must be like to be near to hypotheses of these numbers, (n,)."""
-    certain = sketched.certain[hypotheses]
-    most_bits = SKETCH_SHARE * np.bitwise_count(certain)
-    return Likeness(sketched.sketches[hypotheses], certain, most_bits.astype(np.uint8))
+#: What share of the certain bits differs, the hypothesis, and the place of the record.
+_Turned = tuple[float, int, int]
+
+
+def _nearest(
+    sketched: Sketched, hypotheses: NDArray[np.intp], postings: NDArray[np.void]
+) -> list[_Turned]:
+    """Those of the postings that are near enough, nearest first."""
+    shares = shares_turned(sketched, hypotheses, postings)
+    rows = np.flatnonzero(shares <= SKETCH_SHARE)
+    if len(rows) > _MOST_NEAR:
+        rows = rows[np.argpartition(shares[rows], _MOST_NEAR)[:_MOST_NEAR]]
+    rows = rows[np.argsort(shares[rows], kind="stable")]
+    places = postings["place"][rows] & _PLACE_MASK
+    parts = shares[rows].tolist(), hypotheses[rows].tolist(), places.tolist()
+    return list(zip(*parts, strict=True))
+
+
+def likeness_to(sketched: Sketched) -> Likeness:
+    """What postings must be like to be near to hypotheses, one for each."""
+    most_bits = SKETCH_SHARE * np.bitwise_count(sketched.certain)
+    return Likeness(sketched.sketches, sketched.certain, most_bits.astype(np.uint8))
 
 
 def shares_turned(
@@ -92,31 +113,29 @@ def shares_turned(
     return share
 
 
-def _spread(
-    pairs: Sequence[tuple[int, int]], shares: Sequence[float], asked: Asked
-) -> Iterator[list[int]]:
+def _spread(every: Sequence[_Turned], asked: Asked) -> Iterator[list[int]]:
     """Which of the records, nearest first, to take, so that no scene crowds out the others.
 
-    First those that are as near as the nearest of them. ``pairs``: hypotheses and places.
+    First those that are as near as the nearest of them.
     """
     chosen: list[int] = []
     taken: dict[tuple[int, int], int] = {}
     blocks: set[int] = set()
     limit = None
-    for number, pair in enumerate(pairs):
-        block = pair[1] // BLOCK_RUNS
+    for number, (share, hypothesis, place) in enumerate(every):
+        pair, block = (hypothesis, place), place // BLOCK_RUNS
         if block not in blocks and len(blocks) == _MOST_BLOCKS:
             break
-        count = taken.get((pair[0], block), 0)
+        count = taken.get((hypothesis, block), 0)
         if count == _RECORDS_OF_BLOCK or pair in asked:
             continue
         blocks.add(block)
         if not taken:
-            limit = shares[number] + _AS_NEAR
-        if limit is not None and (shares[number] > limit or len(blocks) > _FIRST_BLOCKS):
+            limit = share + _AS_NEAR
+        if limit is not None and (share > limit or len(blocks) > _FIRST_BLOCKS):
             yield chosen
             chosen, limit = [], None
-        taken[pair[0], block] = count + 1
+        taken[hypothesis, block] = count + 1
         chosen.append(number)
         asked.add(pair)
     if chosen:

@@ -15,23 +15,28 @@ scans the core once more with one or two less uncertain items flipped, in order 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import combinations, count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import HIGH_BITS, LOW_BITS, Floats
+from vcdb import kernels
+from vcdb.fingerprint.cells import CHOSEN, HIGH_BITS, LOW_BITS, Floats
 from vcdb.fingerprint.hashes import (
+    CELL_NOISE,
+    CONTRAST_NOISE,
     CONTRASTS,
     LEVEL_BITS,
-    Hashes,
+    LEVEL_BOUNDS,
+    READ,
+    TIE,
+    WEIGHTS,
     read,
 )
 from vcdb.store.base import Ranges
-from vcdb.store.codec import pack_keys
 
 MAX_DOUBLINGS = 7
 FIRST_DOUBLINGS = 3
@@ -73,21 +78,26 @@ class Rung(NamedTuple):
 class Widening(NamedTuple):
     """All that is uncertain about one query under one hypothesis.
 
-    ``order``: (28,), the key's items by how uncertain they are, hash bits before contrasts;
-    ``margins`` and ``flips`` in that order. ``levels`` and ``neighbours``: (4,), of the contrasts.
     ``low_uncertain`` is a mask of the low bits that are uncertain. ``doublings``: how many of the
-    key's items are doubled in every rung.
+    key's items are doubled in every rung. ``order``: (28,), those items by how uncertain they are,
+    hash bits before contrasts; ``margins`` and ``flips`` in that order. ``levels`` and
+    ``neighbours``: (4,), of the contrasts.
     """
 
-    hashes: Hashes
-    key: int
+    index_hash: int
+    perceptual: int
+    low_uncertain: int
+    doublings: int
     order: NDArray[np.intp]
     margins: Floats
     flips: NDArray[np.uint32]
     levels: NDArray[np.uint8]
     neighbours: NDArray[np.int8]
-    low_uncertain: int
-    doublings: int
+
+    @property
+    def key(self) -> int:
+        """The key under which the picture would be stored."""
+        return self.index_hash << HIGH_BITS | self.perceptual >> LOW_BITS
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -109,34 +119,43 @@ class Widening(NamedTuple):
         return Item(number, float(margin), int(flip), *turned)
 
 
+#: The numbers of widenings of n pictures, and what each has a row of, (n, …), in their order.
+_Columns = tuple[Iterable[tuple[int, int, int, int]], tuple[NDArray[Any], ...]]
+
+
 def widen(brightness: Floats) -> list[Widening]:
     """What may have turned in each of n pictures of brightness (n, 77), in deviations."""
+    numbers, rows = _compiled_columns(brightness) if kernels.compiled else _columns(brightness)
+    return [Widening(*one, *row) for one, *row in zip(numbers, *rows, strict=True)]
+
+
+def _columns(brightness: Floats) -> _Columns:
     hashes, levels, margins = read(brightness)
     turned = (levels ^ margins.neighbours.view(np.uint8)).astype(np.uint32) << _LEVEL_SHIFTS
     bit_flips = np.broadcast_to(_BIT_FLIPS, (len(levels), HIGH_BITS))
     flips = np.concatenate([bit_flips, turned], axis=1)
     distances = np.concatenate([margins.bits[:, :HIGH_BITS], margins.levels], axis=1)
     order = distances.argsort(axis=1, kind="stable")
-    low = np.packbits(margins.bits[:, HIGH_BITS:] <= CORE_ZONE, axis=1)[:, 0].tolist()
-    keys = pack_keys(hashes.index_hash, hashes.perceptual >> LOW_BITS).tolist()
     # Numbers of all items in the order of each picture; to take them is faster than to index.
     at = order + order.shape[1] * np.arange(len(order))[:, None]
     distances, flips = distances.ravel().take(at), flips.ravel().take(at)
-    doublings = (distances[:, :MAX_DOUBLINGS] <= CORE_ZONE).sum(axis=1).tolist()
-    return [
-        Widening(
-            Hashes(hashes.index_hash[n : n + 1], hashes.perceptual[n : n + 1]),
-            keys[n],
-            order[n],
-            distances[n],
-            flips[n],
-            levels[n],
-            margins.neighbours[n],
-            low[n],
-            doublings[n],
-        )
-        for n in range(len(levels))
-    ]
+    low = np.packbits(margins.bits[:, HIGH_BITS:] <= CORE_ZONE, axis=1)[:, 0]
+    doublings = (distances[:, :MAX_DOUBLINGS] <= CORE_ZONE).sum(axis=1)
+    numbers = (part.tolist() for part in (*hashes, low, doublings))
+    return zip(*numbers, strict=True), (order, distances, flips, levels, margins.neighbours)
+
+
+def _compiled_columns(brightness: Floats) -> _Columns:
+    count, items = len(brightness), HIGH_BITS + CONTRASTS
+    rows = (
+        np.empty((count, items), np.int64),
+        np.empty((count, items), np.float32),
+        np.empty((count, items), np.uint32),
+        np.empty((count, CONTRASTS), np.uint8),
+        np.empty((count, CONTRASTS), np.int8),
+    )
+    cells = np.ascontiguousarray(brightness), CHOSEN, READ, WEIGHTS, LEVEL_BOUNDS
+    return kernels.compiled.widen(*cells, TIE, CELL_NOISE, CONTRAST_NOISE, CORE_ZONE, *rows), rows
 
 
 #: Rungs before the first one that turns items beyond the core, and of these those with the low bits
@@ -167,13 +186,29 @@ def ranges_of_all(
 
     And for each range the number of its question.
     """
-    every = [_keys(*one) for one in asked]
+    keys_of = _compiled_keys if kernels.compiled else _keys
+    every = [keys_of(*one) for one in asked]
     bounds = [_low_bounds(widening, stop) for widening, _, stop in asked]
+    if len(every) == 1:
+        keys, (low_min, low_max) = np.sort(every[0]), bounds[0]
+        low = np.empty((2, len(keys)), np.uint8)
+        low[0], low[1] = low_min, low_max
+        return Ranges(keys, *low), np.zeros(len(keys), np.intp)
     keys = np.concatenate(every)
     order = keys.argsort(kind="stable")
     owner = np.repeat(np.arange(len(every)), [len(part) for part in every])[order]
-    low_min, low_max = np.array(bounds, np.uint8).T
-    return Ranges(keys[order], low_min[owner], low_max[owner]), owner
+    low_mins, low_maxs = np.array(bounds, np.uint8).T
+    return Ranges(keys[order], low_mins[owner], low_maxs[owner]), owner
+
+
+def _compiled_keys(widening: Widening, start: int, stop: int) -> NDArray[np.uint32]:
+    """The same as :func:`_keys`."""
+    doublings, flips, margins = widening.doublings, widening.flips, widening.margins
+    spanned = min(doublings, FIRST_DOUBLINGS) if stop == 1 else doublings
+    found = kernels.compiled.keys_of_rungs(
+        widening.key, flips, margins, doublings, spanned, start, stop, _OUTER_ZONE
+    )
+    return np.frombuffer(found, np.uint32)
 
 
 def _keys(widening: Widening, start: int, stop: int) -> NDArray[np.uint32]:
@@ -195,7 +230,7 @@ def _low_bounds(widening: Widening, stop: int) -> tuple[int, int]:
     """The least and the greatest low bits that rungs before ``stop`` scan."""
     if stop > _NARROW_RUNGS:
         return 0, _LOW_MASK
-    low = int(widening.hashes.perceptual[0]) & _LOW_MASK
+    low = widening.perceptual & _LOW_MASK
     return low & ~widening.low_uncertain, low | widening.low_uncertain
 
 

@@ -55,8 +55,8 @@ class Tracer:
             HypothesisTrace(
                 variant=one.variant,
                 deviation=one.deviation,
-                index_hash=int(one.widening.hashes.index_hash[0]),
-                perceptual_hash=int(one.widening.hashes.perceptual[0]),
+                index_hash=one.widening.index_hash,
+                perceptual_hash=one.widening.perceptual,
                 uncertain=tuple(
                     UncertainBit(item.number, item.margin, item.level, item.neighbour)
                     for item in one.widening.core

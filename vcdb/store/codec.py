@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.errors import CorruptStoreError
 from vcdb.fingerprint.cells import LOW_BITS
 from vcdb.fingerprint.descriptor import CODES, Descriptors, values_of
@@ -174,7 +174,7 @@ _kept = _Kept()
 
 def body_of(data: bytes | memoryview) -> bytes:
     """What a block holds, unpacked and its checksum compared. Raises CorruptStoreError."""
-    with _translated():
+    with _translated:
         body: bytes = _kept.decompress(data)
     return body
 
@@ -186,7 +186,7 @@ def decode_block(data: bytes | memoryview) -> RunTable:
 
 def runs_of(body: bytes) -> RunTable:
     """The runs of a block's body. Raises CorruptStoreError."""
-    with _translated():
+    with _translated:
         count, first_frame, first_us, frame_us = _HEAD.unpack_from(body)
         frames, us = np.split(np.frombuffer(body, np.uint8, 12 * count, _HEAD.size), [4 * count])
         frame_steps = _from_planes(frames, ">u4").astype(np.int64)
@@ -199,13 +199,15 @@ def runs_of(body: bytes) -> RunTable:
     )
 
 
-def anchors_of(found: Iterable[tuple[bytes, Sequence[int]]]) -> Descriptors:
+def anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
     """Descriptors of some runs of some blocks: of each body those of these numbers, from 0.
 
     A run that a block does not have is an error, as a damaged block is: CorruptStoreError.
     """
+    if kernels.compiled:
+        return _compiled_anchors_of(found)
     parts = []
-    with _translated():
+    with _translated:
         for body, numbers in found:
             (count,) = _COUNT.unpack_from(body)
             columns = _columns(body, count)
@@ -216,12 +218,33 @@ def anchors_of(found: Iterable[tuple[bytes, Sequence[int]]]) -> Descriptors:
     return _descriptors(np.array(parts, np.uint8).reshape(-1, 2 + CODES))
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (zstandard.ZstdError, struct.error, ValueError) as error:
-        raise CorruptStoreError(f"a block of runs cannot be read ({error})") from error
+def _compiled_anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
+    total = sum(len(numbers) for _, numbers in found)
+    descriptors = Descriptors(
+        np.empty((total, CODES), np.int8), np.empty(total, np.uint8), np.empty(total, np.uint8)
+    )
+    at = 0
+    with _translated:
+        for body, numbers in found:
+            (count,) = _COUNT.unpack_from(body)
+            begin = _HEAD.size + 12 * count
+            for number in numbers:
+                kernels.compiled.anchor(body, begin, count, number, *descriptors, at)
+                at += 1
+    return descriptors
+
+
+class _Translated:
+    """Raises CorruptStoreError for what is raised within where a block is damaged."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, zstandard.ZstdError | struct.error | ValueError):
+            raise CorruptStoreError(f"a block of runs cannot be read ({error})") from error
+
+
+_translated = _Translated()
 
 
 def _columns(body: bytes, count: int) -> NDArray[np.uint8]:

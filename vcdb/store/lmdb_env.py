@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from vcdb.store.base_files import (
     refuse_bad_folder,
     remove_files,
 )
-from vcdb.store.lmdb_errors import REFUSED, error_number, translated
+from vcdb.store.lmdb_errors import REFUSED, Translated, error_number, translated
 
 T = TypeVar("T")
 
@@ -143,16 +143,16 @@ class Environment:
             finally:
                 self._held.transaction = outer
 
-    @contextmanager
-    def reading(self) -> Iterator[Any]:
+    def reading(self) -> AbstractContextManager[Any]:
         """A transaction of the thread's snapshot, or of one of its own.
 
         Its buffers are valid until that ends.
         """
-        if self._held.transaction is not None:
-            with translated(self.folder):
-                yield self._held.transaction
-            return
+        held = self._held.transaction
+        return self._reading() if held is None else Translated(self.folder, held)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
         self._enter()
         try:
             with translated(self.folder), self._begin() as transaction:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import lmdb
 
@@ -18,6 +18,8 @@ from vcdb.errors import (
     StoreLockedError,
 )
 from vcdb.store.base_files import current_file
+
+T = TypeVar("T")
 
 #: LMDB reports a write that came out short, as on a disk that fills up, as EIO.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -35,33 +37,56 @@ def error_number(error: lmdb.Error) -> int | None:
     return next((number for number in errno.errorcode if text.endswith(os.strerror(number))), None)
 
 
-@contextmanager
-def translated(folder: Path) -> Iterator[None]:
+class Translated(AbstractContextManager[T]):
+    """Raises ours for LMDB's errors within; gives ``value``.
+
+    A class, as a generator would take a tenth of a lookup.
+    """
+
+    __slots__ = ("_folder", "_value")
+
+    def __init__(self, folder: Path, value: T) -> None:
+        self._folder, self._value = folder, value
+
+    def __enter__(self) -> T:
+        return self._value
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, lmdb.Error):
+            raise _ours(error, self._folder) from error
+
+
+def translated(folder: Path) -> Translated[None]:
     """Raise ours for LMDB's errors within: StoreError, or a kind of it that says more."""
-    try:
-        yield
-    except (lmdb.VersionMismatchError, lmdb.IncompatibleError) as error:
-        raise FormatVersionError(
+    return Translated(folder, None)
+
+
+def _ours(error: lmdb.Error, folder: Path) -> StoreError:
+    if isinstance(error, lmdb.VersionMismatchError | lmdb.IncompatibleError):
+        return FormatVersionError(
             f"{folder} was written by another version of LMDB ({error}); update vcdb"
-        ) from error
-    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError) as error:
-        raise CorruptStoreError(
+        )
+    if isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError):
+        return CorruptStoreError(
             f"{current_file(folder)} is damaged ({error}); restore the folder from a backup"
-        ) from error
-    except lmdb.ReadersFullError as error:
-        raise StoreLockedError(f"too many processes read {folder} at once") from error
-    except lmdb.LockError as error:
-        raise StoreLockedError(f"{folder} is locked by another process ({error})") from error
-    except lmdb.Error as error:
-        number = error_number(error)
-        if number in _FULL:
-            raise StoreFullError(
-                f"the disk of {folder} is full or failing ({error}); nothing was changed, free "
-                "some space and repeat"
-            ) from error
-        if number in REFUSED:
-            raise StoreError(
-                f"{folder} cannot be used: {os.strerror(number)}; change its access rights, or "
-                "name another base with --db"
-            ) from error
-        raise StoreError(f"{folder} cannot be used: {error}") from error
+        )
+    if isinstance(error, lmdb.ReadersFullError):
+        return StoreLockedError(f"too many processes read {folder} at once")
+    if isinstance(error, lmdb.LockError):
+        return StoreLockedError(f"{folder} is locked by another process ({error})")
+    return _of_system(error, folder)
+
+
+def _of_system(error: lmdb.Error, folder: Path) -> StoreError:
+    number = error_number(error)
+    if number in _FULL:
+        return StoreFullError(
+            f"the disk of {folder} is full or failing ({error}); nothing was changed, free "
+            "some space and repeat"
+        )
+    if number in REFUSED:
+        return StoreError(
+            f"{folder} cannot be used: {os.strerror(number)}; change its access rights, or "
+            "name another base with --db"
+        )
+    return StoreError(f"{folder} cannot be used: {error}")

@@ -135,18 +135,18 @@ class RunShelf:
         self, txn: Any, video_ids: NDArray[np.uint32], runs: NDArray[np.uint32]
     ) -> tuple[NDArray[np.intp], Descriptors]:
         """See Store."""
-        wanted: dict[tuple[int, int], list[int]] = {}
-        for number, place in enumerate(
-            zip(video_ids.tolist(), (runs // BLOCK_RUNS).tolist(), strict=True)
-        ):
-            wanted.setdefault(place, []).append(number)
-        rows, there, within = [], [], (runs % BLOCK_RUNS).tolist()
+        wanted: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+        for row, (video_id, run) in enumerate(zip(video_ids.tolist(), runs.tolist(), strict=True)):
+            rows, numbers = wanted.setdefault((video_id, run // BLOCK_RUNS), ([], []))
+            rows.append(row)
+            numbers.append(run % BLOCK_RUNS)
+        rows, there = [], []
         kept = self._kept(txn)
-        for place, numbers in wanted.items():
+        for place, (rows_there, numbers) in wanted.items():
             body = self._body(txn, kept, place)
             if body is not None:
-                rows += numbers
-                there.append((body, [within[number] for number in numbers]))
+                rows += rows_there
+                there.append((body, numbers))
         found, present = anchors_of(there), np.array(rows, np.intp)
         if len(there) == len(rows):
             # One of each block, in the order asked for.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.store.base import Likeness, Ranges, Scanned, alike, shares
 from vcdb.store.codec import POSTING, unpack_place
 from vcdb.store.segments import BLOCK, LOW_IN_VALUE, PIECE, Rows, Segment, bounds_of, mere_bytes
@@ -16,17 +17,22 @@ from vcdb.store.segments import BLOCK, LOW_IN_VALUE, PIECE, Rows, Segment, bound
 class _Hits(NamedTuple):
     """Where keys of some ranges lie in one segment.
 
-    ``probe``: (m,), numbers of those ranges; ``first``, ``last``: rows, the latter excluded.
+    ``probe``: (m,), numbers of those ranges; ``first``, ``last``: rows, the latter excluded;
+    ``rows``: how many all are.
     """
 
     segment: Segment
     probe: NDArray[np.intp]
     first: NDArray[np.intp]
     last: NDArray[np.intp]
+    rows: int
 
 
-def _hits(segment: Segment, begins: NDArray[np.uint32], ends: NDArray[np.uint32]) -> _Hits | None:
-    """Where keys from ``begins`` (n,) to ``ends`` (n,) lie, both as a segment has them."""
+def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
+    """Where keys of the ranges lie."""
+    if kernels.compiled:
+        return _compiled_hits(segment, ranges)
+    begins, ends = (bounds_of(ranges.keys, low) for low in ranges[1:])
     if segment.count <= PIECE:
         keys = segment.keys_of(0)
         return _found(segment, keys.searchsorted(begins), keys.searchsorted(ends, "right"))
@@ -42,9 +48,20 @@ def _hits(segment: Segment, begins: NDArray[np.uint32], ends: NDArray[np.uint32]
     return _found(segment, first, last)
 
 
+def _compiled_hits(segment: Segment, ranges: Ranges) -> _Hits | None:
+    columns = tuple(np.empty(len(ranges.keys), np.int64) for _ in range(3))
+    outline = segment.count, segment.fences, PIECE, BLOCK
+    count, rows = kernels.compiled.hits(*outline, segment.keys_of, *ranges, *columns)
+    probe, first, last = (part[:count] for part in columns)
+    return _Hits(segment, probe, first, last, rows) if count else None
+
+
 def _found(segment: Segment, first: NDArray[np.intp], last: NDArray[np.intp]) -> _Hits | None:
     probe = np.flatnonzero(last > first)
-    return _Hits(segment, probe, first[probe], last[probe]) if len(probe) else None
+    if not len(probe):
+        return None
+    first, last = first[probe], last[probe]
+    return _Hits(segment, probe, first, last, int((last - first).sum()))
 
 
 def _distinct(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -62,13 +79,27 @@ def scan(
     likeness: Likeness | None = None,
 ) -> Scanned:
     """Postings within the ranges, in order; see Store.scan."""
-    bounds = bounds_of(ranges.keys, ranges.low_min), bounds_of(ranges.keys, ranges.low_max)
-    found = [hits for one in segments if one.count and (hits := _hits(one, *bounds))]
+    ranges = Ranges(*map(np.ascontiguousarray, ranges))
+    found = [hits for one in segments if one.count and (hits := _hits(one, ranges))]
     if not found:
         return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp), 0)
-    passed_over = 0
-    if most is not None:
-        found, passed_over = _at_most(found, most)
+    passed_over = 0 if most is None else max(0, sum(hits.rows for hits in found) - most)
+    if most is not None and passed_over:
+        found = _at_most(found, most)
+    sifted = _compiled_sifted if kernels.compiled else _sifted
+    postings, probe, within = sifted(found, ranges, likeness)
+    if len(found) > 1:
+        order = np.lexsort((postings["place"], probe))
+        postings, probe = postings[order], probe[order]
+    return Scanned(postings, passed_over, probe, within)
+
+
+#: Postings, the numbers of their ranges, and how many are within these, whether alike or not.
+_Sifted = tuple[NDArray[np.void], NDArray[np.intp], int]
+
+
+def _sifted(found: list[_Hits], ranges: Ranges, likeness: Likeness | None) -> _Sifted:
+    """Postings that are within their ranges, and alike."""
     rows, probe = _rows(found)
     low, within = None, len(probe)
     # Of a common key's postings nearly all end here, before anything is made of them.
@@ -86,24 +117,43 @@ def scan(
     if len(chosen) < len(kept):
         rows, probe = rows.take(chosen), probe[chosen]
         low = low if low is None else low[chosen]
-    postings = rows.postings(rows.low() if low is None else low)
-    if len(found) > 1:
-        order = np.lexsort((postings["place"], probe))
-        postings, probe = postings[order], probe[order]
-    return Scanned(postings, passed_over, probe, within)
+    return rows.postings(rows.low() if low is None else low), probe, within
 
 
-def _at_most(found: list[_Hits], most: int) -> tuple[list[_Hits], int]:
+_ANY = Likeness(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint8))
+
+
+def _compiled_sifted(found: list[_Hits], ranges: Ranges, likeness: Likeness | None) -> _Sifted:
+    parts = [
+        kernels.compiled.kept(
+            hits.probe,
+            hits.first,
+            hits.last,
+            hits.segment.keys_of,
+            hits.segment.values_of,
+            PIECE,
+            hits.segment.run_bits,
+            *ranges[1:],
+            *(likeness or _ANY),
+        )
+        for hits in found
+    ]
+    postings, probe, within = zip(*parts, strict=True)
+    return (
+        np.frombuffer(b"".join(postings), POSTING),
+        np.frombuffer(b"".join(probe), np.int64),
+        sum(within),
+    )
+
+
+def _at_most(found: list[_Hits], most: int) -> list[_Hits]:
     counts = np.concatenate([hits.last - hits.first for hits in found])
-    passed_over = int(counts.sum()) - most
-    if passed_over <= 0:
-        return found, 0
     ends = np.cumsum([len(hits.first) for hits in found])[:-1]
     allowed = np.split(shares(counts, most), ends)
-    limited = [
-        hits._replace(last=hits.first + here) for hits, here in zip(found, allowed, strict=True)
+    return [
+        hits._replace(last=hits.first + here, rows=int(here.sum()))
+        for hits, here in zip(found, allowed, strict=True)
     ]
-    return limited, passed_over
 
 
 def _rows(found: list[_Hits]) -> tuple[Rows, NDArray[np.intp]]:
@@ -121,7 +171,7 @@ def _rows(found: list[_Hits]) -> tuple[Rows, NDArray[np.intp]]:
 
 
 def _rows_of(hits: _Hits) -> tuple[Rows, NDArray[np.intp]]:
-    segment, probe, first, last = hits
+    segment, probe, first, last, _ = hits
     counts = last - first
     numbers = np.repeat(probe, counts)
     again = first[1:] == first[:-1]

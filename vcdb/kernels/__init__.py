@@ -1,0 +1,20 @@
+"""The inner loops of a lookup in C: ``compiled``, or None where they were not built.
+
+They are built as vcdb is installed, where a C compiler is at hand. Each has a numpy form beside its
+caller, which gives the same and takes longer: a lookup is some hundred operations on a few values.
+``VCDB_KERNELS=numpy`` in the environment keeps to those.
+"""
+
+from __future__ import annotations
+
+import os
+
+#: Of the arguments that are given here: what was built of other sources is not used.
+_VERSION = 1
+
+try:
+    from vcdb.kernels import _kernels as compiled
+except ImportError:
+    compiled = None  # type: ignore[assignment]
+if os.environ.get("VCDB_KERNELS") == "numpy" or getattr(compiled, "VERSION", None) != _VERSION:
+    compiled = None  # type: ignore[assignment]

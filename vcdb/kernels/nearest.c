@@ -1,0 +1,177 @@
+/* Which records are nearest by sketch, what they show, and whether one is a copy beyond doubt:
+   vcdb.search.nearest, vcdb.store.codec, vcdb.search.glance. */
+
+#include "kernels.h"
+
+typedef struct {
+    double share;
+    int64_t row;
+} Turned;
+
+static int by_share(const void *one, const void *other)
+{
+    const Turned *x = one, *y = other;
+    if (x->share != y->share)
+        return x->share < y->share ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Move those to the front that may be among the first `most` in the order of shares; how many. */
+static Py_ssize_t first_of(Turned *turned, Py_ssize_t count, Py_ssize_t most, double largest)
+{
+    enum { STEPS_OF_SHARE = 1024 };
+    Py_ssize_t counts[STEPS_OF_SHARE + 1] = {0}, kept = 0, there = 0;
+    double scale = largest > 0 ? STEPS_OF_SHARE / largest : 0;
+    int last = 0;
+    if (count <= most)
+        return count;
+    for (Py_ssize_t n = 0; n < count; n++)
+        counts[(int)(turned[n].share * scale)]++;
+    for (; last < STEPS_OF_SHARE && there + counts[last] < most; last++)
+        there += counts[last];
+    for (Py_ssize_t n = 0; n < count; n++)
+        if ((int)(turned[n].share * scale) <= last)
+            turned[kept++] = turned[n];
+    return kept;
+}
+
+static PyObject *listed(const Turned *turned, Py_ssize_t count, const Posting *posting,
+                        const int64_t *hypotheses)
+{
+    const uint64_t mask = ((uint64_t)1 << (RUN_BITS + VIDEO_BITS)) - 1;
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t n = 0; list && n < count; n++) {
+        int64_t row = turned[n].row;
+        PyObject *one = Py_BuildValue("dLK", turned[n].share, (long long)hypotheses[row],
+                                      (unsigned long long)(posting[row].place & mask));
+        if (!one || PyList_SetItem(list, n, one) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *nearest(PyObject *self, PyObject *args)
+{
+    Py_buffer b[4];
+    double largest;
+    Py_ssize_t most, found = 0;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*dn", &b[0], &b[1], &b[2], &b[3], &largest, &most))
+        return NULL;
+    Py_ssize_t count = rows_in(&b[0], sizeof(Posting), 1), pictures = b[2].len / 8;
+    const Posting *posting = b[0].buf;
+    const int64_t *hypotheses = b[1].buf;
+    const uint64_t *sketches = b[2].buf, *certain = b[3].buf;
+    Turned *turned = NULL;
+    PyObject *result = NULL;
+    int fits = count >= 0 && has(&b[1], 8, count) && has(&b[3], 8, pictures);
+    if (fits && !(turned = PyMem_Malloc(count * sizeof(Turned))))
+        fits = PyErr_NoMemory() != NULL;
+    for (Py_ssize_t n = 0; fits && n < count; n++) {
+        int64_t asked = hypotheses[n];
+        if (asked < 0 || asked >= pictures) {
+            PyErr_SetString(PyExc_ValueError, "there is no such hypothesis");
+            fits = 0;
+            break;
+        }
+        int all = bits_in(certain[asked]);
+        int differ = bits_in((posting[n].sketch ^ sketches[asked]) & certain[asked]);
+        double share = differ / (double)(all ? all : 1);
+        if (share <= largest)
+            turned[found++] = (Turned){share, n};
+    }
+    if (fits) {
+        found = first_of(turned, found, most, largest);
+        qsort(turned, found, sizeof(Turned), by_share);
+        result = listed(turned, found < most ? found : most, posting, hypotheses);
+    }
+    PyMem_Free(turned);
+    release(b, 4);
+    return result;
+}
+
+/* One row of a block's columns, which are differences from row to row: summed up to it. */
+PyObject *anchor(PyObject *self, PyObject *args)
+{
+    Py_buffer b[4];
+    Py_ssize_t begin, count, number, at;
+    if (!PyArg_ParseTuple(args, "y*nnnw*w*w*n", &b[0], &begin, &count, &number, &b[1], &b[2], &b[3],
+                          &at))
+        return NULL;
+    Py_ssize_t rows = rows_in(&b[1], 1, CODES);
+    int fits = rows >= 0 && has(&b[2], 1, rows) && has(&b[3], 1, rows);
+    if (fits && (begin < 0 || number < 0 || number >= count || at < 0 || at >= rows ||
+                 begin + ROW * count > b[0].len)) {
+        PyErr_Format(PyExc_ValueError, "it has %zd runs", count);
+        fits = 0;
+    }
+    const uint8_t *steps = (const uint8_t *)b[0].buf + begin;
+    for (int column = 0; fits && column < ROW; column++, steps += count) {
+        uint8_t total = 0;
+        for (Py_ssize_t row = 0; row <= number; row++)
+            total += steps[row];
+        if (column >= 2)
+            ((uint8_t *)b[1].buf)[at * CODES + column - 2] = total;
+        else
+            ((uint8_t *)b[2 + column].buf)[at] = total;
+    }
+    release(b, 4);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}
+
+typedef struct {
+    const float *parts[3];
+    float mean, deviation, brightness_steps, colour_scale, colour_steps;
+    float most_brightness, most_colour, most_mean, most_contrast;
+} Copied;
+
+/* How far a stored picture's brightness is from the query's, where it is a copy beyond doubt; else
+   a negative number. */
+static float copied(const Copied *query, const int8_t *codes, float mean, float deviation)
+{
+    float scale = query->colour_scale;
+    double brightness = 0, colour = 0;
+    int cells = 0, colours = 0;
+    if (!(fabsf(mean - query->mean) <= query->most_mean) ||
+        !(fabs(log(deviation / query->deviation)) <= query->most_contrast))
+        return -1;
+    for (int k = 0; k < CELLS; k++)
+        if (!isnan(query->parts[0][k])) {
+            brightness += fabsf(codes[k] - (query->brightness_steps * query->parts[0][k] - 0.5f));
+            cells++;
+        }
+    for (int part = 1; part < 3; part++)
+        for (int k = 0; k < CELLS; k++)
+            if (!isnan(query->parts[part][k])) {
+                colour += fabsf(codes[part * CELLS + k] - scale * query->parts[part][k]);
+                colours++;
+            }
+    float differs = (float)(brightness / (query->brightness_steps * (cells ? cells : 1)));
+    colour /= query->colour_steps * (colours ? colours : 1);
+    return differs <= query->most_brightness && colour <= query->most_colour ? differs : -1;
+}
+
+PyObject *beyond_doubt(PyObject *self, PyObject *args)
+{
+    Py_buffer b[6];
+    Copied query;
+    if (!PyArg_ParseTuple(args, "(y*y*y*)fffff(ffff)y*y*y*", &b[0], &b[1], &b[2], &query.mean,
+                          &query.deviation, &query.brightness_steps, &query.colour_scale,
+                          &query.colour_steps, &query.most_brightness, &query.most_colour,
+                          &query.most_mean, &query.most_contrast, &b[3], &b[4], &b[5]))
+        return NULL;
+    Py_ssize_t count = rows_in(&b[3], 1, CODES), best = -1;
+    float nearest = INFINITY;
+    int fits = count >= 0 && has(&b[4], 4, count) && has(&b[5], 4, count);
+    for (int part = 0; fits && part < 3; part++) {
+        fits = has(&b[part], 4, CELLS);
+        query.parts[part] = b[part].buf;
+    }
+    for (Py_ssize_t n = 0; fits && n < count; n++) {
+        float differs = copied(&query, (const int8_t *)b[3].buf + n * CODES,
+                               ((const float *)b[4].buf)[n], ((const float *)b[5].buf)[n]);
+        if (differs >= 0 && differs < nearest)
+            nearest = differs, best = n;
+    }
+    release(b, 6);
+    return fits ? PyLong_FromSsize_t(best) : NULL;
+}
