@@ -12,6 +12,7 @@ import pytest
 from tests.contract.stores import make_runs
 from vcdb import kernels, samples
 from vcdb.database import Database
+from vcdb.fingerprint.bands import Axis, Bands
 from vcdb.fingerprint.cells import CELLS
 from vcdb.fingerprint.descriptor import (
     CODES,
@@ -89,6 +90,44 @@ def queries(seed: int) -> Levels:
         np.concatenate([one.mean, other.mean]),
         np.concatenate([one.deviation, other.deviation]),
     )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(61, 108), (360, 640), (2160, 400)])
+def test_sums_over_bands(size: tuple[int, int], dtype: type) -> None:
+    """Of whole planes, of parts of larger ones, of every second sample, turned upside down."""
+    height, width = size
+    whole = np.random.default_rng(1).integers(0, 256, (height, 2 * width)).astype(dtype)
+    whole[:, :width] = 255
+    whole *= dtype(1 if dtype is np.uint8 else 257)
+    planes = [whole[:, :width].copy(), whole[:, width:], whole[:, ::2], whole[::-1, 1::2]]
+    edges = np.linspace(0.03, 0.97, 8) * height, np.linspace(-0.1, 1.1, 12) * width
+    rows = Axis(edges[0].tolist(), 0, height, height, 1.0)
+    columns = Axis(edges[1].tolist(), 0, width, width, 1.0)
+    bands = Bands(rows, columns, len(planes))
+    ours, theirs = both(lambda: bands.sums(planes).copy())
+    # Float32 sums of 16 bits are rounded where they are taken one after the other.
+    np.testing.assert_allclose(ours, theirs, rtol=0 if dtype is np.uint8 else 1e-6)
+    exact = [plane.astype(np.float64) for plane in planes]
+    in_cells = bands.means(ours[None])[0]
+    for plane, cells in zip(exact, in_cells, strict=True):
+        assert abs(cells[0, 0] - _mean_of_cell(plane, edges, rows.first, columns.first)) < 0.01
+
+
+def _mean_of_cell(
+    plane: np.ndarray, edges: tuple[np.ndarray, np.ndarray], row: int, column: int
+) -> float:
+    """The mean over a cell, samples on its edges counted by what lies in it."""
+    shares = [
+        np.clip(
+            np.minimum(np.arange(length) + 1, of[n + 1]) - np.maximum(np.arange(length), of[n]),
+            0,
+            1,
+        )
+        for length, of, n in zip(plane.shape, edges, (row, column), strict=True)
+    ]
+    weights = np.outer(*shares)
+    return float((plane * weights).sum() / weights.sum())
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -290,6 +329,9 @@ def test_answers(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
+        ("band_sums", (np.zeros((4, 4), "u4"), *[np.arange(2)] * 3, np.zeros(1, "f4"))),
+        ("band_sums", (np.zeros((4, 4), "u1"), np.arange(6), np.arange(5), np.arange(2),
+                       np.zeros(5, "f4"))),
         ("keys_of_rungs", (0, np.zeros(27, np.uint32), np.zeros(28, np.float32), 7, 7, 0, 1, 16.0)),
         ("keys_of_rungs", (0, np.zeros(28, np.uint32), np.zeros(28, np.float32), 7, 8, 0, 1, 16.0)),
         ("anchor", (b"", 0, 1, 0, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")), 0)),

@@ -12,6 +12,9 @@ _Picture = tuple[_Array, _Array, _Array]
 
 VERSION: int
 
+def band_sums(
+    plane: _Array, rows: _Array, places: _Array, columns: _Array, sums: _Array
+) -> None: ...
 def widen(
     brightness: _Array,
     chosen: _Array,

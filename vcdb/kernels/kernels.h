@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "stored values are little-endian, and are read where they lie"
@@ -75,6 +76,7 @@ static inline int bits_in(uint64_t x)
     return (int)((x * 0x0101010101010101u) >> 56);
 }
 
+PyObject *band_sums(PyObject *self, PyObject *args);
 PyObject *widen(PyObject *self, PyObject *args);
 PyObject *keys_of_rungs(PyObject *self, PyObject *args);
 PyObject *sketch(PyObject *self, PyObject *args);

@@ -6,6 +6,7 @@
 enum { VERSION = 1 };
 
 static PyMethodDef methods[] = {
+    {"band_sums", band_sums, METH_VARARGS, "See vcdb.fingerprint.bands."},
     {"widen", widen, METH_VARARGS, "See vcdb.search.probes.widen."},
     {"keys_of_rungs", keys_of_rungs, METH_VARARGS, "See vcdb.search.probes."},
     {"sketch", sketch, METH_VARARGS, "See vcdb.fingerprint.sketch.sketched."},
