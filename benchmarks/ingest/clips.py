@@ -33,18 +33,20 @@ class Clip:
     duration_s: int = 62
 
 
+_H264 = ("libx264", "-preset", "medium", "-crf", "21")
+_VP9 = ("libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-crf", "30", "-b:v", "0")
+_MPEG4 = ("mpeg4", "-q:v", "4")
+
 CLIPS = (
-    Clip("h264_1080p.mp4", 1080, ("libx264", "-preset", "medium", "-crf", "21")),
-    Clip("h264_720p.mp4", 720, ("libx264", "-preset", "medium", "-crf", "21")),
+    Clip("h264_1080p.mp4", 1080, _H264),
+    Clip("h264_720p.mp4", 720, _H264),
     # What a call costs whatever the length shows beside the minute above.
-    Clip("h264_720p_3min.mp4", 720, ("libx264", "-preset", "medium", "-crf", "21"), duration_s=186),
+    Clip("h264_720p_3min.mp4", 720, _H264, duration_s=186),
     Clip("hevc_1080p.mp4", 1080, ("libx265", "-preset", "superfast", "-crf", "24")),
-    Clip(
-        "vp9_720p.webm",
-        720,
-        ("libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-crf", "30", "-b:v", "0"),
-    ),
-    Clip("mpeg4_720p.mp4", 720, ("mpeg4", "-q:v", "4")),
+    Clip("vp9_720p.webm", 720, _VP9),
+    Clip("vp9_720p_3min.webm", 720, _VP9, duration_s=186),
+    Clip("mpeg4_720p.mp4", 720, _MPEG4),
+    Clip("mpeg4_720p_3min.mp4", 720, _MPEG4, duration_s=186),
 )
 
 

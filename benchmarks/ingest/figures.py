@@ -14,7 +14,9 @@ _NAMES = {
     "h264_720p_3min.mp4": "H.264 720p, 3 minutes",
     "hevc_1080p.mp4": "HEVC 1080p",
     "vp9_720p.webm": "VP9 720p",
+    "vp9_720p_3min.webm": "VP9 720p, 3 minutes",
     "mpeg4_720p.mp4": "MPEG-4 720p",
+    "mpeg4_720p_3min.mp4": "MPEG-4 720p, 3 minutes",
 }
 _RIVALS = ("dhash", "videohash", "signature")
 
