@@ -109,6 +109,8 @@ class Candidates:
     def likeness(self, hypotheses: NDArray[np.intp]) -> Likeness:
         """What postings must be like to be looked at for hypotheses of these numbers, (n,)."""
         assert self._likeness is not None
+        if len(self._variants) == len(hypotheses) == 1:
+            return self._likeness
         return Likeness(*(part[hypotheses] for part in tuple[NDArray[Any], ...](self._likeness)))
 
     def picture(self, hypothesis: int) -> Levels:
