@@ -25,11 +25,13 @@ from vcdb.fingerprint.descriptor import (
 )
 from vcdb.fingerprint.sketch import sketched
 from vcdb.media.encode import write_video
-from vcdb.search.difference import differences
+from vcdb.search.difference import Differences, differences
+from vcdb.search.evidence import features_of
 from vcdb.search.glance import beyond_doubt
 from vcdb.search.moment import distances
 from vcdb.search.nearest import likeness_to, nearest, shares_turned
 from vcdb.search.probes import ranges_of, ranges_of_all, widen
+from vcdb.search.surface import blank_difference
 from vcdb.store import segments
 from vcdb.store.base import Likeness, Ranges
 from vcdb.store.codec import POSTING, anchors_of, body_of, encode_block, in_order
@@ -284,6 +286,25 @@ def test_distances(seed: int) -> None:
     for query in (copies, copies.take([2]), copies.take([3])):
         ours, theirs = both(lambda query=query: distances(query, stored))
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_evidence(seed: int) -> None:
+    copies, stored = pairs(seed)
+    measured = Differences(*np.zeros((2, len(stored.mean)), np.float32))
+    for query in (copies, copies.take([2]), copies.take([3])):
+        blank, usual = np.full(len(query.mean), 0.3), np.zeros(len(query.mean), np.bool_)
+        told = blank, usual, stored, measured
+        ours, theirs = both(lambda query=query, told=told: features_of(query, *told))
+        np.testing.assert_allclose(ours, theirs, atol=3e-5)
+        assert (theirs[:, 5] != 0).any() or len(query.mean) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_blank_differences(seed: int) -> None:
+    for brightness in copies_of(stored_grids(seed), seed)[:, ::-1].mean(axis=3).reshape(-1, CELLS):
+        ours, theirs = both(lambda brightness=brightness: blank_difference(brightness))
+        assert ours == pytest.approx(theirs, abs=2e-5)
 
 
 def test_values_that_are_equal() -> None:

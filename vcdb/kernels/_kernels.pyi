@@ -124,3 +124,15 @@ def distances(
     ],
     distance: _Array,
 ) -> None: ...
+def agreement(
+    query: _Picture,
+    stored: _Picture,
+    unit: _Array,
+    stored_unit: _Array,
+    surface: _Array,
+    ridge: float,
+    told: _Array,
+) -> None: ...
+def blank_difference(
+    brightness: _Array, surface: _Array, ridge: float, kept_share: float
+) -> float: ...

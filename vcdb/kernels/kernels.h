@@ -85,6 +85,8 @@ PyObject *kept(PyObject *self, PyObject *args);
 PyObject *nearest(PyObject *self, PyObject *args);
 PyObject *anchor(PyObject *self, PyObject *args);
 PyObject *beyond_doubt(PyObject *self, PyObject *args);
+PyObject *agreement(PyObject *self, PyObject *args);
+PyObject *blank_difference(PyObject *self, PyObject *args);
 PyObject *differences(PyObject *self, PyObject *args);
 PyObject *distances(PyObject *self, PyObject *args);
 

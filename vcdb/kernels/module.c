@@ -14,6 +14,8 @@ static PyMethodDef methods[] = {
     {"kept", kept, METH_VARARGS, "See vcdb.store.segment_scan."},
     {"nearest", nearest, METH_VARARGS, "See vcdb.search.nearest."},
     {"beyond_doubt", beyond_doubt, METH_VARARGS, "See vcdb.search.glance."},
+    {"agreement", agreement, METH_VARARGS, "See vcdb.search.evidence."},
+    {"blank_difference", blank_difference, METH_VARARGS, "See vcdb.search.surface."},
     {"differences", differences, METH_VARARGS, "See vcdb.search.difference."},
     {"distances", distances, METH_VARARGS, "See vcdb.search.moment."},
     {"anchor", anchor, METH_VARARGS, "See vcdb.store.codec.anchors_of."},

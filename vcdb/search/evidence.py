@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
 from vcdb.search.difference import Differences, by_common_cells, over, row_means, rows_of
-from vcdb.search.surface import detail_of
+from vcdb.search.surface import RIDGE, SURFACE, detail_of
 from vcdb.search.tint import is_colourless
 
 #: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
@@ -79,15 +80,11 @@ def features_of(
     some confidence but not all of it.
     """
     features = np.empty((len(stored.mean), len(FEATURES)), np.float32)
-    for cells, rows in by_common_cells(query.values, stored.values):
-        ours, theirs = rows_of(query.values, rows), rows_of(stored.values, rows)
-        unit = query.deviation[rows] if len(query.deviation) > 1 else query.deviation
-        ours, theirs = over(cells, ours), over(cells, theirs)
-        features[rows, 4:6], features[rows, 8:10] = _agreement(
-            ours, unit, theirs, stored.deviation[rows]
-        )
-        in_detail = _correlation(*(detail_of(one.brightness, cells) for one in (ours, theirs)))[0]
-        features[rows, 10] = np.arctanh(np.clip(in_detail, *_TOLD_APART))
+    told = _compiled_agreement(query, stored) if kernels.compiled else _agreement(query, stored)
+    features[:, 4] = np.maximum(told[:, 0], np.float32(_LEAST_IN_COMMON))
+    features[:, 5] = told[:, 1]
+    features[:, 8:10] = np.minimum(told[:, 2:4] / 10, 2)
+    features[:, 10] = np.arctanh(np.clip(told[:, 4], *_TOLD_APART))
     colourless = is_colourless(query)
     if colourless.any():
         grey = np.flatnonzero(np.broadcast_to(colourless, len(features)))
@@ -104,10 +101,32 @@ def features_of(
     return features
 
 
-def _agreement(
-    query: Values, query_unit: Floats, stored: Values, unit: Floats
-) -> tuple[Floats, Floats]:
-    """Correlations (n, 2) and colour features (n, 2) over all cells; units are deviations."""
+def _agreement(query: Levels, stored: Levels) -> Floats:
+    """Of n pairs, (n, 5): correlations of brightness and of colours, how far colours are shifted
+    and how much they differ, and the correlation of detail.
+    """
+    told = np.empty((len(stored.mean), 5), np.float32)
+    for cells, rows in by_common_cells(query.values, stored.values):
+        unit = query.deviation[rows] if len(query.deviation) > 1 else query.deviation
+        ours = over(cells, rows_of(query.values, rows))
+        theirs = over(cells, rows_of(stored.values, rows))
+        told[rows, 0] = _correlation(ours.brightness, theirs.brightness)[0]
+        told[rows, 1:4] = _of_colours(ours, unit, theirs, stored.deviation[rows])
+        details = (detail_of(one.brightness, cells) for one in (ours, theirs))
+        told[rows, 4] = _correlation(*details)[0]
+    return told
+
+
+def _compiled_agreement(query: Levels, stored: Levels) -> Floats:
+    told = np.empty((len(stored.mean), 5), np.float32)
+    pictures = query.values.contiguous(), stored.values.contiguous()
+    units = query.deviation, stored.deviation
+    kernels.compiled.agreement(*pictures, *units, SURFACE, RIDGE, told)
+    return told
+
+
+def _of_colours(query: Values, query_unit: Floats, stored: Values, unit: Floats) -> Floats:
+    """The part about colours, (n, 3), over cells that are there; units are deviations."""
     count = query.brightness.shape[1]
     ours, theirs = (np.concatenate(part[1:], axis=1) for part in (query, stored))
     shift = ours * query_unit[:, None] - theirs * unit[:, None]
@@ -115,12 +134,7 @@ def _agreement(
     correlation, our_deviation, their_deviation = _correlation(ours, theirs)
     # Where one picture is grey there is nothing to correlate.
     coloured = np.minimum(our_deviation * query_unit, their_deviation * unit) > 1
-    of_brightness = _correlation(query.brightness, stored.brightness)[0]
-    of_brightness = np.maximum(of_brightness, np.float32(_LEAST_IN_COMMON))
-    return (
-        np.stack([of_brightness, correlation * coloured], axis=1),
-        np.minimum(np.stack([means, row_means(np.abs(shift))], axis=1) / 10, 2),
-    )
+    return np.stack([correlation * coloured, means, row_means(np.abs(shift))], axis=1)
 
 
 def _correlation(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:

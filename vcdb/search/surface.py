@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.geometry import COLUMNS, ROWS
 from vcdb.search.difference import KEPT_SHARE
@@ -22,11 +23,14 @@ def blank_difference(brightness: Floats) -> float:
     ``brightness``: (77,), NaN where missing. Measured as differences of pictures are: the mean
     over the best cells, which are also those that the surface is fitted to.
     """
+    if kernels.compiled:
+        shown = np.ascontiguousarray(brightness, np.float32)
+        return kernels.compiled.blank_difference(shown, SURFACE, RIDGE, KEPT_SHARE)
     present = np.flatnonzero(~np.isnan(brightness))
     values = brightness[present].astype(np.float64)
     values -= values.mean()
     values /= max(float(np.sqrt(values @ values / len(values))), 1e-6)
-    surface, smooth = _SURFACE, _SMOOTH
+    surface, smooth = SURFACE, _SMOOTH
     if len(present) < len(surface):
         surface = surface[present]
         smooth = _smooth(surface)
@@ -49,7 +53,7 @@ def detail_of(values: Floats, cells: NDArray[np.bool_]) -> Floats:
 @lru_cache(maxsize=256)
 def _beside(cells: bytes) -> Floats:
     """What turns values of cells (n, k) into what is left beside the surfaces, (k, k)."""
-    surface = _SURFACE[np.frombuffer(cells, np.bool_)]
+    surface = SURFACE[np.frombuffer(cells, np.bool_)]
     beside = np.eye(len(surface)) - surface @ _smooth(surface)
     return np.ascontiguousarray(beside.T, np.float32)
 
@@ -65,8 +69,10 @@ def _smooth(surface: Floats) -> Floats:
     return np.linalg.solve(surface.T @ surface + _RIDGE, surface.T)
 
 
-_SURFACE = _surface()
+#: The terms of a surface of second degree in each cell, float64 (77, 6).
+SURFACE = _surface()
 #: Keeps the solution defined where columns are missing; far below what any cell contributes.
-_RIDGE = 1e-6 * np.eye(_SURFACE.shape[1])
+RIDGE = 1e-6
+_RIDGE = RIDGE * np.eye(SURFACE.shape[1])
 #: Of all cells, which most pictures have.
-_SMOOTH = _smooth(_SURFACE)
+_SMOOTH = _smooth(SURFACE)
