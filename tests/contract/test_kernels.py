@@ -296,13 +296,18 @@ def test_evidence(seed: int) -> None:
         blank, usual = np.full(len(query.mean), 0.3), np.zeros(len(query.mean), np.bool_)
         told = blank, usual, stored, measured
         ours, theirs = both(lambda query=query, told=told: features_of(query, *told))
-        np.testing.assert_allclose(ours, theirs, atol=3e-5)
+        np.testing.assert_allclose(ours[:, :10], theirs[:, :10], atol=3e-5)
+        # Where pictures are nearly alike this grows a hundred times as fast as the correlation.
+        np.testing.assert_allclose(ours[:, 10], theirs[:, 10], atol=1e-3)
         assert (theirs[:, 5] != 0).any() or len(query.mean) == 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_blank_differences(seed: int) -> None:
-    for brightness in copies_of(stored_grids(seed), seed)[:, ::-1].mean(axis=3).reshape(-1, CELLS):
+    copies = copies_of(stored_grids(seed), seed).mean(axis=3)
+    # Of two columns a surface of second degree is not determined.
+    copies[7, :, 2:] = np.nan
+    for brightness in copies.reshape(-1, CELLS):
         ours, theirs = both(lambda brightness=brightness: blank_difference(brightness))
         assert ours == pytest.approx(theirs, abs=2e-5)
 
