@@ -2,8 +2,8 @@
 
 #include "kernels.h"
 
-/* Raised whenever arguments change: modules built before are then passed over. */
-enum { VERSION = 1 };
+/* Raised whenever functions or arguments change: what was built before is then passed over. */
+enum { VERSION = 2 };
 
 static PyMethodDef methods[] = {
     {"band_sums", band_sums, METH_VARARGS, "See vcdb.fingerprint.bands."},
