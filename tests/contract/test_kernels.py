@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -350,6 +351,20 @@ def test_answers(tmp_path: Any) -> None:
         ours, theirs = both(answers)
     assert ours == theirs
     assert {verdict for verdict, _ in ours} >= {"found", "not_found"}
+
+
+def test_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what was built of other sources, nor where the environment says so."""
+
+    def used() -> object:
+        return runpy.run_path(str(kernels.__file__))["compiled"]
+
+    assert used() is kernels.compiled
+    with monkeypatch.context() as changed:
+        changed.setenv("VCDB_KERNELS", "numpy")
+        assert used() is None
+    monkeypatch.setattr(kernels.compiled, "VERSION", 0)
+    assert used() is None
 
 
 @pytest.mark.parametrize(

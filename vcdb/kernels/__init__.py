@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-#: Of the functions that are called, with their arguments: what was built of other sources is not used.
+#: Of the functions that are called, with their arguments: what was built of others is not used.
 _VERSION = 2
 
 try:
