@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, SHARED, parser, report, table
 from benchmarks.lookup import engines, kept, plot, validity, whole
-from benchmarks.lookup.base import make_base
+from benchmarks.lookup.base import make_base, read_whole
 from benchmarks.lookup.engines import Engine, Records
 from benchmarks.lookup.films import Films, films_of
 from benchmarks.lookup.generator import Generator
@@ -85,6 +85,7 @@ def _measured(
     base: Path, build_s: float, films: Films, generator: Generator, chosen: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], list[float]]]:
     """A row, and each query's time, for every engine over one base."""
+    read_whole(base)
     with LmdbStore(base) as store:
         asked = sample(store, films, _QUERIES + _WARMING, chosen.seed)
         postings = np.concatenate(list(store.all_postings()))

@@ -14,10 +14,12 @@ from vcdb.fingerprint.descriptor import FINGERPRINT_VERSION
 from vcdb.fingerprint.runs import RunTable
 from vcdb.models import Video
 from vcdb.store.base import NewVideo
+from vcdb.store.base_files import current_file
 from vcdb.store.lmdb_store import LmdbStore
 
 _FILM_RUNS = 20_000
 _FRAME_RATE = 25.0
+_CHUNK_BYTES = 1 << 24
 
 
 def make_base(
@@ -54,6 +56,13 @@ def make_base(
         spent_s += time.process_time() - started_s
     kept.write_text(str(spent_s))
     return spent_s
+
+
+def read_whole(folder: Path) -> None:
+    """Have all of the base's file in memory: an earlier measurement may have dropped it."""
+    with current_file(folder).open("rb", buffering=0) as file:
+        while file.read(_CHUNK_BYTES):
+            pass
 
 
 def _needed(runs: RunTable, frames: int) -> int:
