@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -326,20 +327,17 @@ def test_values_that_are_equal() -> None:
             np.testing.assert_allclose(ours.whole, theirs.whole, atol=1e-6)
 
 
-def test_answers(tmp_path: Any) -> None:
-    """Of one base, both forms give the same ones, but for how long they took."""
-    films = [tmp_path / f"{name}.mp4" for name in samples.NAMES[:2]]
-    for path, name in zip(films, samples.NAMES, strict=False):
-        write_video(path, samples.film(name), rate=samples.FRAME_RATE)
+def test_answers(tmp_path: Path) -> None:
+    """Of one base, both forms give the same ones."""
+    film = tmp_path / "film.mp4"
+    write_video(film, samples.film("harbour"), rate=samples.FRAME_RATE)
     rng = np.random.default_rng(5)
     asked = [scene(seed) for seed in (1, 2)]
-    for name in samples.NAMES[:2]:
-        for frame in list(samples.film(name))[::40]:
-            noise = rng.normal(0, 6, frame.shape)
-            asked += [frame, np.clip(frame * 0.8 + noise, 0, 255).astype(np.uint8)]
+    for frame in list(samples.film("harbour"))[::60]:
+        noise = rng.normal(0, 6, frame.shape)
+        asked += [frame, np.clip(frame * 0.8 + noise, 0, 255).astype(np.uint8)]
     with Database(tmp_path / "base", create=True) as base:
-        for path in films:
-            base.add(path)
+        base.add(film)
 
         def answers() -> list[Any]:
             found = [base.find(picture) for picture in asked]
