@@ -373,6 +373,8 @@ def test_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
                        np.zeros(5, "f4"))),
         ("keys_of_rungs", (0, np.zeros(27, np.uint32), np.zeros(28, np.float32), 7, 7, 0, 1, 16.0)),
         ("keys_of_rungs", (0, np.zeros(28, np.uint32), np.zeros(28, np.float32), 7, 8, 0, 1, 16.0)),
+        ("kept", (*[np.zeros(1, "i8")] * 3, list, list, 9, 29, *[np.zeros(1, "u1")] * 2,
+                  *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"))),
         ("anchor", (b"", 0, 1, 0, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")), 0)),
         ("nearest", (np.zeros(1, POSTING), np.ones(1, np.int64), *[np.zeros(1, "u8")] * 2, 0.2, 9)),
         ("differences", ((np.zeros((2, 77), "f4"),) * 3, (np.zeros((3, 77), "f4"),) * 3,

@@ -192,7 +192,7 @@ def test_ranges_of_one_key_are_answered_each() -> None:
     assert set(found.probe) >= {0, 1, 3}
 
 
-def test_ranges_that_are_asked_several_times_are_answered_each() -> None:
+def test_ranges_that_are_asked_several_times_are_answered_each(form: str) -> None:
     """Also where keys go on into further pieces."""
     postings = np.zeros(4 * segments.PIECE, POSTING)
     postings["key"] = np.repeat(
@@ -203,7 +203,8 @@ def test_ranges_that_are_asked_several_times_are_answered_each() -> None:
     keys = np.array([10, 10, 15, 20, 20, 30, 30, 30], np.uint32)
     low = np.zeros(len(keys), np.uint8)
     found = segment_scan.scan([segment], Ranges(keys, low, low + 255))
-    assert set(values) == {0, 1, 2}
+    # In numpy spans are read once each; compiled, a piece as long as it is the latest.
+    assert values == {"numpy": [0, 0, 1, 2, 2], "compiled": [0, 1, 2, 0, 1, 2]}[form]
     for probe, key in enumerate(keys):
         wanted = postings[postings["key"] == key]
         np.testing.assert_array_equal(found.postings[found.probe == probe], wanted)

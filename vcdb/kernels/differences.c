@@ -73,9 +73,10 @@ PyObject *differences(PyObject *self, PyObject *args)
 {
     Py_buffer b[8];
     Measure how;
-    if (!PyArg_ParseTuple(args, "(y*y*y*)(y*y*y*)(di(dd)(dd)d)w*w*", &b[0], &b[1], &b[2],
-                          &b[3], &b[4], &b[5], &how.kept_share, &how.fewest, &how.gain[0], &how.gain[1],
-                          &how.saturation[0], &how.saturation[1], &how.colour_weight, &b[6], &b[7]))
+    if (!PyArg_ParseTuple(args, "(y*y*y*)(y*y*y*)(di(dd)(dd)d)w*w*", &b[0], &b[1], &b[2], &b[3],
+                          &b[4], &b[5], &how.kept_share, &how.fewest, &how.gain[0],
+                          &how.gain[1], &how.saturation[0], &how.saturation[1],
+                          &how.colour_weight, &b[6], &b[7]))
         return NULL;
     Py_ssize_t count = pairs_in(b, b + 3), one = b[0].len == 4 * CELLS ? 0 : 1;
     int wanted = b[7].len > 0;
@@ -190,8 +191,7 @@ PyObject *distances(PyObject *self, PyObject *args)
     Py_buffer b[10];
     Placing how;
     if (!PyArg_ParseTuple(args, "(y*y*y*)(y*y*y*)y*y*y*((fff)(ddd)(dd)(dd)(ff)i)w*", &b[0], &b[1],
-                          &b[2],
-                          &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &how.most_of_a_cell,
+                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &how.most_of_a_cell,
                           &how.most_times, &how.noise, &how.held_back[0], &how.held_back[1],
                           &how.held_back[2], &how.saturation[0], &how.saturation[1],
                           &how.of_one_colour[0], &how.of_one_colour[1], &how.luma[0], &how.luma[1],

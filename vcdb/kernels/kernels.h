@@ -1,8 +1,9 @@
 /* What the files of this folder share.
 
    Each function that Python calls does what a numpy form beside its caller does, which is used
-   where this was not built; how and why is told there. Arrays come as C-contiguous buffers. Their lengths
-   are checked, and numbers that choose within them, so that no argument makes it read elsewhere. */
+   where this was not built; how and why is told there. Arrays come as C-contiguous buffers. Their
+   lengths are checked, and numbers that choose within them, so that no argument makes it read
+   elsewhere. */
 
 #ifndef VCDB_KERNELS_H
 #define VCDB_KERNELS_H

@@ -89,7 +89,7 @@ static int are_positive(Py_ssize_t one, Py_ssize_t other)
 {
     if (one > 0 && other > 0)
         return 1;
-    PyErr_SetString(PyExc_ValueError, "pieces and blocks have rows");
+    PyErr_SetString(PyExc_ValueError, "an array is no segment's: pieces have rows, places 32 bits");
     return 0;
 }
 
@@ -212,8 +212,8 @@ PyObject *kept(PyObject *self, PyObject *args)
     Wanted what = {b[3].buf, b[4].buf, b[7].buf, b[5].buf, b[6].buf, b[3].len, b[7].len};
     Py_ssize_t spans = rows_in(&b[0], 8, 1), total = 0;
     values.item = run_bits ? sizeof(Narrow) : sizeof(Wide);
-    int fits = spans >= 0 && are_positive(piece_rows, 1) && has(&b[1], 8, spans) &&
-               has(&b[2], 8, spans) &&
+    int fits = spans >= 0 && are_positive(piece_rows, NARROW_BITS + 1 - run_bits) &&
+               has(&b[1], 8, spans) && has(&b[2], 8, spans) &&
                has(&b[4], 1, what.ranges) && has(&b[5], 8, what.asked) && has(&b[6], 8, what.asked);
     if (fits && what.asked > 1)
         fits = has(&b[7], 1, what.ranges);
