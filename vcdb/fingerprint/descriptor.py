@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import CELLS, CHOSEN, Floats
 from vcdb.fingerprint.geometry import COLUMNS, ROWS
 
@@ -153,15 +154,26 @@ class Values(NamedTuple):
 
 def values_of(descriptors: Descriptors) -> Values:
     """What the codes stand for."""
-    codes = descriptors.codes.astype(np.float32)
-    codes[descriptors.codes == MISSING] = np.nan
+    if kernels.compiled:
+        values = _empty(len(descriptors.codes))
+        steps = BRIGHTNESS_STEPS, COLOUR_STEPS, COLOUR_FLOOR
+        codes = np.ascontiguousarray(descriptors.codes)
+        kernels.compiled.values(codes, deviation_of(descriptors.deviation), *steps, *values)
+        return values
+    floats = descriptors.codes.astype(np.float32)
+    floats[descriptors.codes == MISSING] = np.nan
     unit = deviation_of(descriptors.deviation)
     colour_scale = (np.maximum(unit, COLOUR_FLOOR) / unit / COLOUR_STEPS)[:, None]
     return Values(
-        (codes[:, :CELLS] + 0.5) / BRIGHTNESS_STEPS,
-        codes[:, CELLS : 2 * CELLS] * colour_scale,
-        codes[:, 2 * CELLS :] * colour_scale,
+        (floats[:, :CELLS] + 0.5) / BRIGHTNESS_STEPS,
+        floats[:, CELLS : 2 * CELLS] * colour_scale,
+        floats[:, 2 * CELLS :] * colour_scale,
     )
+
+
+def _empty(count: int) -> Values:
+    """Room for those of so many pictures."""
+    return Values(*(np.empty((count, CELLS), np.float32) for _ in range(3)))
 
 
 class Levels(NamedTuple):
@@ -204,6 +216,14 @@ def levels_of(descriptors: Descriptors) -> Levels:
 
 def levels_of_grids(grids: Floats) -> Levels:
     """The same straight from grids (as in :func:`describe`), not rounded to codes: for queries."""
+    if kernels.compiled:
+        count = len(grids)
+        levels = Levels(_empty(count), np.empty(count, np.float32), np.empty(count, np.float32))
+        cells = np.ascontiguousarray(grids, np.float32)
+        kernels.compiled.levels_of_grids(
+            cells, CHOSEN, _LOWEST_DEVIATION, *levels.values, *levels[1:]
+        )
+        return levels
     cells = grids.reshape(len(grids), CELLS, 3)
     brightness = _brightness(cells)
     mean = brightness[:, CHOSEN] @ _EQUAL_PARTS

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vcdb import kernels
 from vcdb.fingerprint.geometry import COLUMNS, ROWS, Geometry
 from vcdb.fingerprint.shrink import halved
 
@@ -31,6 +33,18 @@ def image_grids(bgr: npt.NDArray[np.uint8], geometries: Sequence[Geometry]) -> C
     return PictureSums(bgr).grids(geometries)
 
 
+class RunningSums(NamedTuple):
+    """``sums``: int32 (rows, columns, 3), BGR, of all pixels above and to the left of a corner of
+    pixels. The lengths are those of the picture, which may be less than a pixel longer.
+    """
+
+    sums: npt.NDArray[np.int32]
+    rows: int
+    columns: int
+    length_y: float
+    length_x: float
+
+
 class PictureSums:
     """Running sums over a still picture, made once: each geometry then costs little.
 
@@ -41,32 +55,40 @@ class PictureSums:
     def __init__(self, bgr: npt.NDArray[np.uint8]) -> None:
         """``bgr``: (height, width, 3) uint8, as for image_grid."""
         small, block = halved(bgr, _SHORT_SIDE_PX)
-        self._height, self._width = small.shape[:2]
-        self._length_y, self._length_x = bgr.shape[0] / block, bgr.shape[1] / block
         sums = np.asarray(cv2.integral(small, sdepth=cv2.CV_32S), np.int32)
-        self._sums = sums.reshape(self._height + 1, -1, 3)
+        rows, columns = sums.shape[:2]
+        lengths = bgr.shape[0] / block, bgr.shape[1] / block
+        self.running = RunningSums(sums.reshape(rows, columns, 3), rows, columns, *lengths)
 
     def grids(self, geometries: Sequence[Geometry]) -> Cells:
         """Grids under n geometries, shape (n, 7, 11, 3), RGB 0..255, NaN where missing."""
-        areas = [where.area for where in geometries]
-        tolerance = np.array([[where.tolerance] for where in geometries])
-        rows, row_known = _clipped(
-            [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas], tolerance
-        )
-        columns, column_known = _clipped(
-            [where.x_edges for where in geometries], [(a.left, a.right) for a in areas], tolerance
-        )
-        down = np.minimum(rows * self._length_y, self._height)
-        across = np.minimum(columns * self._length_x, self._width)
-        cells = _cell_sums(self._sums, down, across)
-        sides = _steps(down)[:, :, None, None] * _steps(across)[:, None, :, None]
-        known = row_known[:, :, None] & column_known[:, None, :]
         grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
-        np.divide(cells[..., ::-1], sides, out=grids, where=known[..., None], casting="same_kind")
-        mirrored = [where.mirrored for where in geometries]
-        if any(mirrored):
-            grids[mirrored] = grids[mirrored, :, ::-1]
+        if kernels.compiled:
+            kernels.compiled.grids(*self.running, list(geometries), grids)
+        elif len(geometries):
+            _reduce(self.running, geometries, grids)
         return grids
+
+
+def _reduce(running: RunningSums, geometries: Sequence[Geometry], grids: Cells) -> None:
+    """Fill in the grids' cells that are there."""
+    areas = [where.area for where in geometries]
+    tolerance = np.array([[where.tolerance] for where in geometries])
+    rows, row_known = _clipped(
+        [where.y_edges for where in geometries], [(a.top, a.bottom) for a in areas], tolerance
+    )
+    columns, column_known = _clipped(
+        [where.x_edges for where in geometries], [(a.left, a.right) for a in areas], tolerance
+    )
+    down = np.minimum(rows * running.length_y, running.rows - 1)
+    across = np.minimum(columns * running.length_x, running.columns - 1)
+    cells = _cell_sums(running.sums, down, across)
+    sides = _steps(down)[:, :, None, None] * _steps(across)[:, None, :, None]
+    known = row_known[:, :, None] & column_known[:, None, :]
+    np.divide(cells[..., ::-1], sides, out=grids, where=known[..., None], casting="same_kind")
+    mirrored = [where.mirrored for where in geometries]
+    if any(mirrored):
+        grids[mirrored] = grids[mirrored, :, ::-1]
 
 
 def _clipped(

@@ -87,5 +87,5 @@ def _compiled(query: Values) -> Sketched:
         np.empty(count, np.uint64), np.empty(count, np.uint64), np.empty(count, np.float32)
     )
     cells = _FIRST, _SECOND, _READ, _CONTRASTS
-    kernels.compiled.sketch(query.contiguous(), *cells, _TIE, UNCERTAIN_BELOW, *result)
+    kernels.compiled.sketch(*query.contiguous(), *cells, _TIE, UNCERTAIN_BELOW, *result)
     return result

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 _Pair = tuple[float, float]
-#: Brightness, red-green and blue-yellow, (n, 77) each.
-_Picture = tuple[_Array, _Array, _Array]
+_Four = tuple[float, float, float, float]
+_Fitting = tuple[float, float, float, int, _Four, _Four]
 
 VERSION: int
 
@@ -38,7 +38,9 @@ def keys_of_rungs(
     outer_zone: float,
 ) -> bytes: ...
 def sketch(
-    query: _Picture,
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
     first: _Array,
     second: _Array,
     read: _Array,
@@ -95,44 +97,151 @@ def anchor(
     at: int,
 ) -> None: ...
 def beyond_doubt(
-    query: _Picture,
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
     mean: float,
     deviation: float,
     brightness_steps: float,
     colour_scale: float,
     colour_steps: float,
-    most: tuple[float, float, float, float],
+    most: _Four,
     codes: _Array,
     means: _Array,
     deviations: _Array,
 ) -> int: ...
 def differences(
-    query: _Picture,
-    stored: _Picture,
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
+    stored_brightness: _Array,
+    stored_red_green: _Array,
+    stored_blue_yellow: _Array,
     measure: tuple[float, int, _Pair, _Pair, float],
     robust: _Array,
     whole: _Array,
 ) -> None: ...
 def distances(
-    query: _Picture,
-    stored: _Picture,
-    grey: _Array,
-    weight: _Array,
-    ratio: _Array,
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
+    mean: _Array,
+    deviation: _Array,
+    stored_brightness: _Array,
+    stored_red_green: _Array,
+    stored_blue_yellow: _Array,
+    stored_mean: _Array,
+    stored_deviation: _Array,
     measure: tuple[
-        tuple[float, float, float], tuple[float, float, float], _Pair, _Pair, _Pair, int
+        tuple[float, float, float, float, float],
+        tuple[float, float, float],
+        tuple[float, float, float],
+        _Pair,
+        _Pair,
+        _Pair,
+        int,
     ],
     distance: _Array,
 ) -> None: ...
-def agreement(
-    query: _Picture,
-    stored: _Picture,
-    unit: _Array,
-    stored_unit: _Array,
+def features(
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
+    mean: _Array,
+    deviation: _Array,
+    stored_brightness: _Array,
+    stored_red_green: _Array,
+    stored_blue_yellow: _Array,
+    stored_mean: _Array,
+    stored_deviation: _Array,
+    blank: _Array,
+    supposed: _Array,
+    robust: _Array,
+    whole: _Array,
     surface: _Array,
     ridge: float,
-    told: _Array,
+    measure: tuple[float, _Pair, float, float, float, float, float, float],
+    features: _Array,
+) -> None: ...
+def probabilities(
+    features: _Array,
+    mean: _Array,
+    scale: _Array,
+    weights: _Array,
+    bias: float,
+    unaltered: tuple[float, _Four, float],
+    probability: _Array,
 ) -> None: ...
 def blank_difference(
     brightness: _Array, surface: _Array, ridge: float, kept_share: float
 ) -> float: ...
+def values(
+    codes: _Array,
+    deviation: _Array,
+    brightness_steps: float,
+    colour_steps: float,
+    colour_floor: float,
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
+) -> None: ...
+def levels_of_grids(
+    grids: _Array,
+    chosen: _Array,
+    lowest_deviation: float,
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
+    mean: _Array,
+    deviation: _Array,
+) -> None: ...
+def grids(
+    sums: _Array,
+    rows: int,
+    columns: int,
+    length_y: float,
+    length_x: float,
+    geometries: list[Any],
+    grids: _Array,
+) -> None: ...
+def view(
+    sums: _Array,
+    rows: int,
+    columns: int,
+    length_y: float,
+    length_x: float,
+    geometry: tuple[Any, ...],
+    reach: float,
+    least_unit: float,
+    here: _Array,
+    slopes: _Array,
+    turn: _Array,
+) -> None: ...
+def left_over_of(here: _Array, stored: _Array, fitting: _Fitting) -> float: ...
+def left_over_by_runs(
+    here: _Array, stored: _Array, fitting: _Fitting, left_over: _Array
+) -> None: ...
+def step(
+    here: _Array, slopes: _Array, stored: _Array, fitting: _Fitting, change: _Array
+) -> float: ...
+def likely_changes(
+    here: _Array,
+    slopes: _Array,
+    stored: _Array,
+    fitting: _Fitting,
+    changes: _Array,
+    left_over: _Array,
+) -> None: ...
+def is_tinted(
+    brightness: _Array,
+    red_green: _Array,
+    blue_yellow: _Array,
+    deviation: _Array,
+    tones: float,
+    ridge: float,
+    least_colour: float,
+    tinted: _Array,
+) -> None: ...
+def is_toned(pixels: _Array, following: tuple[int, float, _Pair, float]) -> bool: ...
+def alike(distance: _Array, row: int, within: float) -> tuple[int, int]: ...
+def local_minima(values: _Array, rows: _Array) -> int: ...

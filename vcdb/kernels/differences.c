@@ -7,7 +7,7 @@ typedef struct {
     int fewest;
 } Measure;
 
-static float robust_brightness(const Common *both, int kept, const Measure *how)
+INLINED float robust_brightness(const Common *both, int kept, const Measure *how)
 {
     float x[CELLS], y[CELLS], residual[CELLS];
     int count = both->count;
@@ -30,7 +30,7 @@ static float robust_brightness(const Common *both, int kept, const Measure *how)
     return mean_of_smallest(residual, count, kept);
 }
 
-static float robust_colour(const float *x, const float *y, int count, int kept, const Measure *how)
+INLINED float robust_colour(const float *x, const float *y, int count, int kept, const Measure *how)
 {
     float ours[CELLS], theirs[CELLS], product = 0;
     centre(x, count, ours);
@@ -43,7 +43,7 @@ static float robust_colour(const float *x, const float *y, int count, int kept, 
     return mean_of_smallest(ours, count, kept);
 }
 
-static float robust_difference(const Common *both, const Measure *how)
+INLINED float robust_difference(const Common *both, const Measure *how)
 {
     int count = both->count, kept = (int)rint(how->kept_share * count);
     if (count < how->fewest)
@@ -54,7 +54,7 @@ static float robust_difference(const Common *both, const Measure *how)
     return robust_brightness(both, kept, how) + (float)how->colour_weight * colour;
 }
 
-static float whole_difference(const Common *both, const Measure *how)
+INLINED float whole_difference(const Common *both, const Measure *how)
 {
     float change[CELLS];
     int count = both->count;
@@ -69,11 +69,11 @@ static float whole_difference(const Common *both, const Measure *how)
     return mean(change, count);
 }
 
-PyObject *differences(PyObject *self, PyObject *args)
+WIDE PyObject *differences(PyObject *self, PyObject *args)
 {
     Py_buffer b[8];
     Measure how;
-    if (!PyArg_ParseTuple(args, "(y*y*y*)(y*y*y*)(di(dd)(dd)d)w*w*", &b[0], &b[1], &b[2], &b[3],
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*(di(dd)(dd)d)w*w*", &b[0], &b[1], &b[2], &b[3],
                           &b[4], &b[5], &how.kept_share, &how.fewest, &how.gain[0],
                           &how.gain[1], &how.saturation[0], &how.saturation[1],
                           &how.colour_weight, &b[6], &b[7]))
@@ -93,6 +93,7 @@ PyObject *differences(PyObject *self, PyObject *args)
 }
 
 typedef struct {
+    float level_weight, most_brighter, most_contrast, colour_weight, floor;
     float most_of_a_cell, most_times, noise;
     double held_back[3], saturation[2], of_one_colour[2];
     float luma[2];
@@ -100,7 +101,7 @@ typedef struct {
 } Placing;
 
 /* Offset, gain and bend by weighted least squares: vcdb.search.tone.fitted. */
-static void fit_tone(const float *x, const float *y, const float *weights, int count,
+INLINED void fit_tone(const float *x, const float *y, const float *weights, int count,
                      const double *held_back, float *fitted)
 {
     float s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, t0 = 0, t1 = 0, t2 = 0;
@@ -119,7 +120,7 @@ static void fit_tone(const float *x, const float *y, const float *weights, int c
     fitted[2] = (float)((of_c * t0 + of_e * t1 + of_f * t2) / whole);
 }
 
-static float middle_size(const float *values, int count)
+INLINED float middle_size(const float *values, int count)
 {
     float size[CELLS];
     for (int k = 0; k < count; k++)
@@ -127,7 +128,7 @@ static float middle_size(const float *values, int count)
     return value_at(size, count, count / 2);
 }
 
-static float brightness_distance(const Common *both, int grey, const Placing *how)
+INLINED float brightness_distance(const Common *both, int grey, const Placing *how)
 {
     float x[CELLS], y[CELLS], shown[CELLS], left_over[CELLS], weights[CELLS], total = 0;
     int count = both->count;
@@ -156,7 +157,7 @@ static float brightness_distance(const Common *both, int grey, const Placing *ho
     return sqrtf(total / count);
 }
 
-static float colour_distance(const Common *both, float stored_scale, const Placing *how)
+INLINED float colour_distance(const Common *both, float stored_scale, const Placing *how)
 {
     float x[2][CELLS], y[2][CELLS], change[CELLS], product[2], power[2], total = 0;
     int count = both->count;
@@ -186,35 +187,48 @@ static float colour_distance(const Common *both, float stored_scale, const Placi
     return total;
 }
 
-PyObject *distances(PyObject *self, PyObject *args)
+/* How far the levels are from each other: brightness and contrast change slowly in a scene. */
+INLINED float level_distance(Level ours, Level theirs, const Placing *how)
 {
-    Py_buffer b[10];
+    float unit = at_least(ours.deviation, how->floor);
+    float brighter = at_most(fabsf(ours.mean - theirs.mean), how->most_brighter) / unit;
+    float contrast = fabsf(logf(theirs.deviation / ours.deviation));
+    return how->level_weight * (brighter + at_most(contrast, how->most_contrast));
+}
+
+WIDE PyObject *distances(PyObject *self, PyObject *args)
+{
+    Py_buffer b[11];
     Placing how;
-    if (!PyArg_ParseTuple(args, "(y*y*y*)(y*y*y*)y*y*y*((fff)(ddd)(dd)(dd)(ff)i)w*", &b[0], &b[1],
-                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &how.most_of_a_cell,
-                          &how.most_times, &how.noise, &how.held_back[0], &how.held_back[1],
-                          &how.held_back[2], &how.saturation[0], &how.saturation[1],
-                          &how.of_one_colour[0], &how.of_one_colour[1], &how.luma[0], &how.luma[1],
-                          &how.fits, &b[9]))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*((fffff)(fff)(ddd)(dd)(dd)(ff)i)w*", &b[0],
+                          &b[1], &b[2], &b[6], &b[7], &b[3], &b[4], &b[5], &b[8], &b[9],
+                          &how.level_weight, &how.most_brighter, &how.most_contrast,
+                          &how.colour_weight, &how.floor, &how.most_of_a_cell, &how.most_times,
+                          &how.noise, &how.held_back[0], &how.held_back[1], &how.held_back[2],
+                          &how.saturation[0], &how.saturation[1], &how.of_one_colour[0],
+                          &how.of_one_colour[1], &how.luma[0], &how.luma[1], &how.fits, &b[10]))
         return NULL;
     Py_ssize_t count = pairs_in(b, b + 3), one = b[0].len == 4 * CELLS ? 0 : 1;
-    Py_ssize_t queries = one ? count : 1;
-    const uint8_t *grey = b[6].buf;
-    const float *weight = b[7].buf, *ratio = b[8].buf;
-    float *distance = b[9].buf;
-    int fits = count >= 0 && has(&b[6], 1, queries) && has(&b[7], 4, queries) &&
-               has(&b[8], 4, count) && has(&b[9], 4, count);
+    float *distance = b[10].buf;
+    int fits = count >= 0 && levels_fit(&b[6], one ? count : 1) && levels_fit(&b[8], count) &&
+               has(&b[10], 4, count);
     for (Py_ssize_t n = 0; fits && n < count; n++) {
+        Picture query = picture_at(b, n * one);
+        Level ours = level_at(&b[6], n * one), theirs = level_at(&b[8], n);
+        int grey = is_colourless(query);
         Common both;
-        find_common(&both, picture_at(b, n * one), picture_at(b + 3, n));
+        find_common(&both, query, picture_at(b + 3, n));
         if (!both.count) {
             distance[n] = NAN;
             continue;
         }
-        distance[n] += brightness_distance(&both, grey[n * one], &how);
-        if (weight[n * one] > 0)
-            distance[n] += weight[n * one] * colour_distance(&both, ratio[n], &how);
+        distance[n] = level_distance(ours, theirs, &how) + brightness_distance(&both, grey, &how);
+        /* A grey copy's colour says nothing. */
+        if (!grey)
+            distance[n] += how.colour_weight * ours.deviation /
+                           at_least(ours.deviation, how.floor) *
+                           colour_distance(&both, theirs.deviation / ours.deviation, &how);
     }
-    release(b, 10);
+    release(b, 11);
     return fits ? Py_NewRef(Py_None) : NULL;
 }

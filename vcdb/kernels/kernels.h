@@ -3,7 +3,8 @@
    Each function that Python calls does what a numpy form beside its caller does, which is used
    where this was not built; how and why is told there. Arrays come as C-contiguous buffers. Their
    lengths are checked, and numbers that choose within them, so that no argument makes it read
-   elsewhere. */
+   elsewhere. None comes within a tuple: for those that do, Python's parsing of arguments makes no
+   room, and writes beyond what it has. */
 
 #ifndef VCDB_KERNELS_H
 #define VCDB_KERNELS_H
@@ -32,6 +33,16 @@ typedef struct {
     uint64_t place, sketch;
 } Posting;
 #pragma pack(pop)
+
+/* Compiled twice, for processors that take eight values at once and for others; the one that fits is
+   taken as the library is loaded. Helpers are compiled with it where they are inlined. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#define INLINED static inline __attribute__((always_inline))
+#else
+#define WIDE
+#define INLINED static inline
+#endif
 
 /* Rows of `width` items that a buffer holds; -1, and ValueError, where there are no whole rows. */
 static inline Py_ssize_t rows_in(const Py_buffer *buffer, Py_ssize_t item, Py_ssize_t width)
@@ -69,7 +80,7 @@ static inline void release(Py_buffer *buffers, int count)
         PyBuffer_Release(&buffers[n]);
 }
 
-static inline int bits_in(uint64_t x)
+INLINED int bits_in(uint64_t x)
 {
     x -= (x >> 1) & 0x5555555555555555u;
     x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
@@ -77,6 +88,8 @@ static inline int bits_in(uint64_t x)
     return (int)((x * 0x0101010101010101u) >> 56);
 }
 
+/* Of this library alone: others have functions of these names, the C library a `step`. */
+#pragma GCC visibility push(hidden)
 PyObject *band_sums(PyObject *self, PyObject *args);
 PyObject *widen(PyObject *self, PyObject *args);
 PyObject *keys_of_rungs(PyObject *self, PyObject *args);
@@ -86,9 +99,23 @@ PyObject *kept(PyObject *self, PyObject *args);
 PyObject *nearest(PyObject *self, PyObject *args);
 PyObject *anchor(PyObject *self, PyObject *args);
 PyObject *beyond_doubt(PyObject *self, PyObject *args);
-PyObject *agreement(PyObject *self, PyObject *args);
+PyObject *features(PyObject *self, PyObject *args);
+PyObject *probabilities(PyObject *self, PyObject *args);
 PyObject *blank_difference(PyObject *self, PyObject *args);
+PyObject *values(PyObject *self, PyObject *args);
+PyObject *levels_of_grids(PyObject *self, PyObject *args);
 PyObject *differences(PyObject *self, PyObject *args);
 PyObject *distances(PyObject *self, PyObject *args);
+PyObject *grids(PyObject *self, PyObject *args);
+PyObject *view(PyObject *self, PyObject *args);
+PyObject *left_over_of(PyObject *self, PyObject *args);
+PyObject *left_over_by_runs(PyObject *self, PyObject *args);
+PyObject *step(PyObject *self, PyObject *args);
+PyObject *likely_changes(PyObject *self, PyObject *args);
+PyObject *is_tinted(PyObject *self, PyObject *args);
+PyObject *is_toned(PyObject *self, PyObject *args);
+PyObject *alike(PyObject *self, PyObject *args);
+PyObject *local_minima(PyObject *self, PyObject *args);
+#pragma GCC visibility pop
 
 #endif

@@ -3,7 +3,7 @@
 #include "kernels.h"
 
 /* Raised whenever functions or arguments change: what was built before is then passed over. */
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 static PyMethodDef methods[] = {
     {"band_sums", band_sums, METH_VARARGS, "See vcdb.fingerprint.bands."},
@@ -14,11 +14,24 @@ static PyMethodDef methods[] = {
     {"kept", kept, METH_VARARGS, "See vcdb.store.segment_scan."},
     {"nearest", nearest, METH_VARARGS, "See vcdb.search.nearest."},
     {"beyond_doubt", beyond_doubt, METH_VARARGS, "See vcdb.search.glance."},
-    {"agreement", agreement, METH_VARARGS, "See vcdb.search.evidence."},
+    {"features", features, METH_VARARGS, "See vcdb.search.evidence."},
+    {"probabilities", probabilities, METH_VARARGS, "See vcdb.search.evidence."},
     {"blank_difference", blank_difference, METH_VARARGS, "See vcdb.search.surface."},
     {"differences", differences, METH_VARARGS, "See vcdb.search.difference."},
     {"distances", distances, METH_VARARGS, "See vcdb.search.moment."},
     {"anchor", anchor, METH_VARARGS, "See vcdb.store.codec.anchors_of."},
+    {"values", values, METH_VARARGS, "See vcdb.fingerprint.descriptor.values_of."},
+    {"levels_of_grids", levels_of_grids, METH_VARARGS, "See vcdb.fingerprint.descriptor."},
+    {"grids", grids, METH_VARARGS, "See vcdb.fingerprint.picture."},
+    {"view", view, METH_VARARGS, "See vcdb.search.views."},
+    {"left_over_of", left_over_of, METH_VARARGS, "See vcdb.search.views."},
+    {"left_over_by_runs", left_over_by_runs, METH_VARARGS, "See vcdb.search.views."},
+    {"step", step, METH_VARARGS, "See vcdb.search.views."},
+    {"likely_changes", likely_changes, METH_VARARGS, "See vcdb.search.views."},
+    {"is_tinted", is_tinted, METH_VARARGS, "See vcdb.search.tint."},
+    {"is_toned", is_toned, METH_VARARGS, "See vcdb.search.tint."},
+    {"local_minima", local_minima, METH_VARARGS, "See vcdb.search.moment."},
+    {"alike", alike, METH_VARARGS, "See vcdb.search.candidates."},
     {NULL, NULL, 0, NULL},
 };
 

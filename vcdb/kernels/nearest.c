@@ -50,7 +50,7 @@ static PyObject *listed(const Turned *turned, Py_ssize_t count, const Posting *p
     return list;
 }
 
-PyObject *nearest(PyObject *self, PyObject *args)
+WIDE PyObject *nearest(PyObject *self, PyObject *args)
 {
     Py_buffer b[4];
     double largest;
@@ -150,11 +150,11 @@ static float copied(const Copied *query, const int8_t *codes, float mean, float 
     return differs <= query->most_brightness && colour <= query->most_colour ? differs : -1;
 }
 
-PyObject *beyond_doubt(PyObject *self, PyObject *args)
+WIDE PyObject *beyond_doubt(PyObject *self, PyObject *args)
 {
     Py_buffer b[6];
     Copied query;
-    if (!PyArg_ParseTuple(args, "(y*y*y*)fffff(ffff)y*y*y*", &b[0], &b[1], &b[2], &query.mean,
+    if (!PyArg_ParseTuple(args, "y*y*y*fffff(ffff)y*y*y*", &b[0], &b[1], &b[2], &query.mean,
                           &query.deviation, &query.brightness_steps, &query.colour_scale,
                           &query.colour_steps, &query.most_brightness, &query.most_colour,
                           &query.most_mean, &query.most_contrast, &b[3], &b[4], &b[5]))

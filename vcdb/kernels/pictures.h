@@ -14,6 +14,11 @@ typedef struct {
     const float *part[3];
 } Picture;
 
+/* The levels that values leave out, of 255. */
+typedef struct {
+    float mean, deviation;
+} Level;
+
 /* The cells that two pictures have in common: their values, how many they are, and which. */
 typedef struct {
     const float *x[3], *y[3];
@@ -30,7 +35,7 @@ static inline Picture picture_at(const Py_buffer *parts, Py_ssize_t row)
     return picture;
 }
 
-static inline void find_common(Common *both, Picture query, Picture stored)
+INLINED void find_common(Common *both, Picture query, Picture stored)
 {
     const float *ours = query.part[0], *theirs = stored.part[0];
     int missing = 0;
@@ -55,7 +60,7 @@ static inline void find_common(Common *both, Picture query, Picture stored)
 
 /* A bound that `kept` of the values do not exceed, or more where several are equal to the last of
    them. By bisection: counting takes no branches, and rows are short. */
-static inline float bound_of(const float *values, int count, int kept)
+INLINED float bound_of(const float *values, int count, int kept)
 {
     float low = INFINITY, high = -INFINITY;
     for (int k = 0; k < count; k++) {
@@ -85,7 +90,7 @@ static inline float bound_of(const float *values, int count, int kept)
 }
 
 /* The value at a place of their order. */
-static inline float value_at(const float *values, int count, int place)
+INLINED float value_at(const float *values, int count, int place)
 {
     float bound = bound_of(values, count, place + 1), largest = -INFINITY;
     for (int k = 0; k < count; k++) {
@@ -95,7 +100,16 @@ static inline float value_at(const float *values, int count, int place)
     return largest;
 }
 
-static inline float mean(const float *values, int count)
+/* Whether no cell has a colour: vcdb.search.tint.is_colourless. */
+INLINED int is_colourless(Picture picture)
+{
+    for (int cell = 0; cell < CELLS; cell++)
+        if (fabsf(picture.part[1][cell]) + fabsf(picture.part[2][cell]) > 0)
+            return 0;
+    return 1;
+}
+
+INLINED float mean(const float *values, int count)
 {
     float total = 0;
     for (int k = 0; k < count; k++)
@@ -103,7 +117,7 @@ static inline float mean(const float *values, int count)
     return total / count;
 }
 
-static inline float mean_of_smallest(const float *values, int count, int kept)
+INLINED float mean_of_smallest(const float *values, int count, int kept)
 {
     float bound = bound_of(values, count, kept), total = 0;
     int within = 0;
@@ -115,13 +129,13 @@ static inline float mean_of_smallest(const float *values, int count, int kept)
     return (total - (within - kept) * bound) / kept;
 }
 
-static inline float bounded(float value, double least, double most)
+INLINED float bounded(float value, double least, double most)
 {
     return value < least ? (float)least : value > most ? (float)most : value;
 }
 
 /* Mean 0; returns the mean square. */
-static inline float centre(const float *values, int count, float *centred)
+INLINED float centre(const float *values, int count, float *centred)
 {
     float middle = mean(values, count), power = 0;
     for (int k = 0; k < count; k++) {
@@ -132,7 +146,7 @@ static inline float centre(const float *values, int count, float *centred)
 }
 
 /* Mean 0 and deviation 1. */
-static inline void standardise(const float *values, int count, float *scaled)
+INLINED void standardise(const float *values, int count, float *scaled)
 {
     float deviation = sqrtf(centre(values, count, scaled));
     deviation = deviation > 1e-6f ? deviation : 1e-6f;
@@ -140,9 +154,25 @@ static inline void standardise(const float *values, int count, float *scaled)
         scaled[k] /= deviation;
 }
 
-static inline float at_least(float value, float least)
+INLINED float at_least(float value, float least)
 {
     return value > least ? value : least;
+}
+
+INLINED float at_most(float value, float most)
+{
+    return value < most ? value : most;
+}
+
+/* Two buffers of the levels of so many pictures. */
+static inline int levels_fit(const Py_buffer *levels, Py_ssize_t count)
+{
+    return has(&levels[0], 4, count) && has(&levels[1], 4, count);
+}
+
+static inline Level level_at(const Py_buffer *levels, Py_ssize_t row)
+{
+    return (Level){((const float *)levels[0].buf)[row], ((const float *)levels[1].buf)[row]};
 }
 
 /* Six buffers of two sets of pictures; how many pairs they make, -1 where they do not. */

@@ -185,7 +185,7 @@ PyObject *sketch(PyObject *self, PyObject *args)
 {
     Py_buffer b[10];
     float tie, uncertain;
-    if (!PyArg_ParseTuple(args, "(y*y*y*)y*y*y*y*ffw*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4],
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*ffw*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4],
                           &b[5], &b[6], &tie, &uncertain, &b[7], &b[8], &b[9]))
         return NULL;
     const int64_t *first = b[3].buf, *second = b[4].buf, *read = b[5].buf;

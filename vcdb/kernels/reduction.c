@@ -22,7 +22,7 @@ static int plane_in(const Py_buffer *buffer, Plane *plane)
     return 1;
 }
 
-static void add_bytes(const uint8_t *row, Py_ssize_t step, uint16_t *sums, Py_ssize_t count)
+INLINED void add_bytes(const uint8_t *row, Py_ssize_t step, uint16_t *sums, Py_ssize_t count)
 {
     if (step == 1)
         for (Py_ssize_t k = 0; k < count; k++)
@@ -33,14 +33,14 @@ static void add_bytes(const uint8_t *row, Py_ssize_t step, uint16_t *sums, Py_ss
 }
 
 /* Four rows at once, as sums are written only once for them. */
-static void add_four(const uint8_t *row, Py_ssize_t stride, uint16_t *sums, Py_ssize_t count)
+INLINED void add_four(const uint8_t *row, Py_ssize_t stride, uint16_t *sums, Py_ssize_t count)
 {
     const uint8_t *second = row + stride, *third = second + stride, *fourth = third + stride;
     for (Py_ssize_t k = 0; k < count; k++)
         sums[k] += (uint16_t)(row[k] + second[k] + third[k] + fourth[k]);
 }
 
-static void add_words(const uint8_t *row, Py_ssize_t step, uint32_t *sums, Py_ssize_t count)
+INLINED void add_words(const uint8_t *row, Py_ssize_t step, uint32_t *sums, Py_ssize_t count)
 {
     if (step == sizeof(uint16_t))
         for (Py_ssize_t k = 0; k < count; k++)
@@ -51,7 +51,7 @@ static void add_words(const uint8_t *row, Py_ssize_t step, uint32_t *sums, Py_ss
 }
 
 /* Sums of `count` columns, from `row` on, over some rows; `narrow` is room for as many. */
-static void add_rows(const Plane *plane, const uint8_t *row, Py_ssize_t rows, Py_ssize_t count,
+INLINED void add_rows(const Plane *plane, const uint8_t *row, Py_ssize_t rows, Py_ssize_t count,
                      uint16_t *narrow, uint32_t *sums)
 {
     memset(sums, 0, count * sizeof(*sums));
@@ -84,7 +84,7 @@ static int ascend(const Py_buffer *buffer, Py_ssize_t limit)
     return fits;
 }
 
-PyObject *band_sums(PyObject *self, PyObject *args)
+WIDE PyObject *band_sums(PyObject *self, PyObject *args)
 {
     PyObject *object;
     Py_buffer b[4], data;

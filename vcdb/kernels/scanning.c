@@ -199,7 +199,7 @@ static int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssize
     return 1;
 }
 
-PyObject *kept(PyObject *self, PyObject *args)
+WIDE PyObject *kept(PyObject *self, PyObject *args)
 {
     Py_buffer b[8];
     Piece keys = {.number = -1, .item = 4}, values = {.number = -1};

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import (
     Descriptors,
@@ -299,6 +300,8 @@ class Candidates:
 
 def _alike(distance: Floats, row: int, within: float) -> tuple[int, int]:
     """The runs around a row, first and one past the last, that are hardly farther than it."""
+    if kernels.compiled:
+        return kernels.compiled.alike(distance, row, within)
     far = np.flatnonzero(distance > distance[row] + within)
     place = int(far.searchsorted(row))
     start = int(far[place - 1]) + 1 if place else 0

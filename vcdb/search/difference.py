@@ -72,7 +72,7 @@ def robust_differences(query: Values, stored: Values) -> Floats:
 
 
 def _compiled(query: Values, stored: Values, robust: Floats, whole: Floats) -> None:
-    parts = query.contiguous(), stored.contiguous()
+    parts = *query.contiguous(), *stored.contiguous()
     measure = KEPT_SHARE, _FEWEST_CELLS, _GAIN, _SATURATION, _COLOUR_WEIGHT
     kernels.compiled.differences(*parts, measure, robust, whole)
 

@@ -24,11 +24,11 @@ from vcdb.search.difference import Differences, by_common_cells, over, row_means
 from vcdb.search.surface import RIDGE, SURFACE, detail_of
 from vcdb.search.tint import is_colourless
 
-#: An unaltered frame: differences, and shifts of levels (as features), that rounding explains; and
+#: An unaltered frame: differences and shifts of levels that rounding explains, all as features; and
 #: the probability it has at least.
-_SAME_DIFFERENCE = 0.06
+_SAME_DIFFERENCE = float(np.log(0.06 + 0.01))
 _AGREEING = [6, 7, 8, 9]
-_ROUNDING = np.array([0.07, 0.2, 0.2, 0.3])
+_ROUNDING = (0.07, 0.2, 0.2, 0.3)
 _UNALTERED = 0.99
 
 _TINY = np.float32(1e-9)
@@ -38,6 +38,22 @@ _TOLD_APART = -0.9, 0.995
 #: Correlations of brightness below this say no more: one in fifty right pairs has less, under glare
 #: or an overlay. What has nothing in common must not gain by what these taught the model.
 _LEAST_IN_COMMON = 0.6
+
+#: What keeps logarithms of differences of 0 finite; units of how far levels are shifted, of 255,
+#: of the logarithm of their ratio, of 255; and of so many no more is told.
+_NO_DIFFERENCE, _NO_BLANK = 0.01, 0.02
+_BRIGHTNESS_UNIT, _CONTRAST_UNIT, _COLOUR_UNIT, _MOST_UNITS = 30, 0.3, 10, 2
+#: All of that, for what is compiled.
+_MEASURE = (
+    _LEAST_IN_COMMON,
+    _TOLD_APART,
+    _NO_DIFFERENCE,
+    _NO_BLANK,
+    _BRIGHTNESS_UNIT,
+    _CONTRAST_UNIT,
+    _COLOUR_UNIT,
+    _MOST_UNITS,
+)
 
 #: Where a query has no colour these say nothing; and it is asked more of all else.
 _OF_COLOUR = [5, 8, 9]
@@ -80,22 +96,39 @@ def features_of(
     some confidence but not all of it.
     """
     features = np.empty((len(stored.mean), len(FEATURES)), np.float32)
-    told = _compiled_agreement(query, stored) if kernels.compiled else _agreement(query, stored)
+    if kernels.compiled:
+        kernels.compiled.features(
+            *query.values.contiguous(),
+            query.mean,
+            query.deviation,
+            *stored.values.contiguous(),
+            stored.mean,
+            stored.deviation,
+            blank,
+            supposed,
+            *measured,
+            SURFACE,
+            RIDGE,
+            _MEASURE,
+            features,
+        )
+        return features
+    told = _agreement(query, stored)
     features[:, 4] = np.maximum(told[:, 0], np.float32(_LEAST_IN_COMMON))
     features[:, 5] = told[:, 1]
-    features[:, 8:10] = np.minimum(told[:, 2:4] / 10, 2)
+    features[:, 8:10] = np.minimum(told[:, 2:4] / _COLOUR_UNIT, _MOST_UNITS)
     features[:, 10] = np.arctanh(np.clip(told[:, 4], *_TOLD_APART))
     colourless = is_colourless(query)
     if colourless.any():
         grey = np.flatnonzero(np.broadcast_to(colourless, len(features)))
         features[grey[:, None], _OF_COLOUR] = np.nan
-    features[:, 0] = np.log(measured.robust + 0.01)
-    features[:, 1] = np.log(measured.whole + 0.01)
-    features[:, 2] = np.log(blank + 0.02)
+    features[:, 0] = np.log(measured.robust + _NO_DIFFERENCE)
+    features[:, 1] = np.log(measured.whole + _NO_DIFFERENCE)
+    features[:, 2] = np.log(blank + _NO_BLANK)
     features[:, 3] = np.log(query.deviation)
-    features[:, 6] = np.minimum(np.abs(query.mean - stored.mean) / 30, 2)
+    features[:, 6] = np.minimum(np.abs(query.mean - stored.mean) / _BRIGHTNESS_UNIT, _MOST_UNITS)
     ratio = np.log(query.deviation / stored.deviation)
-    features[:, 7] = np.minimum(np.abs(ratio) / 0.3, 2)
+    features[:, 7] = np.minimum(np.abs(ratio) / _CONTRAST_UNIT, _MOST_UNITS)
     features[:, 11] = supposed
     features[:, 12] = colourless
     return features
@@ -114,14 +147,6 @@ def _agreement(query: Levels, stored: Levels) -> Floats:
         told[rows, 1:4] = _of_colours(ours, unit, theirs, stored.deviation[rows])
         details = (detail_of(one.brightness, cells) for one in (ours, theirs))
         told[rows, 4] = _correlation(*details)[0]
-    return told
-
-
-def _compiled_agreement(query: Levels, stored: Levels) -> Floats:
-    told = np.empty((len(stored.mean), 5), np.float32)
-    pictures = query.values.contiguous(), stored.values.contiguous()
-    units = query.deviation, stored.deviation
-    kernels.compiled.agreement(*pictures, *units, SURFACE, RIDGE, told)
     return told
 
 
@@ -179,16 +204,23 @@ def model() -> Model:
 def probabilities(features: Floats) -> Floats:
     """Probability 0..1 of each row of features being of the same picture."""
     fitted = model()
+    if kernels.compiled:
+        probability = np.empty(len(features))
+        unaltered = _SAME_DIFFERENCE, _ROUNDING, _UNALTERED
+        kernels.compiled.probabilities(
+            np.ascontiguousarray(features), *fitted[:3], fitted.bias, unaltered, probability
+        )
+        return probability
     # What says nothing counts as it is on average.
     standard = (features - fitted.mean) / fitted.scale
     standard[np.isnan(standard)] = 0
     score = standard @ fitted.weights + fitted.bias
-    probability: Floats = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
+    probability = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
     return np.where(_unaltered(features), np.maximum(probability, _UNALTERED), probability)
 
 
 def _unaltered(features: Floats) -> NDArray[np.bool_]:
     """Where all that is stored agrees within rounding: the very frame, however little it says."""
     level = np.abs(features[:, _AGREEING]) <= _ROUNDING
-    near = features[:, :2] <= np.log(_SAME_DIFFERENCE + 0.01)
+    near = features[:, :2] <= _SAME_DIFFERENCE
     return np.asarray(np.concatenate([level, near], axis=1).all(axis=1))

@@ -70,7 +70,7 @@ def beyond_doubt(query: Levels, stored: Descriptors) -> int | None:
 def _compiled(query: Levels, stored: Descriptors) -> int | None:
     deviation = float(query.deviation[0])
     row = kernels.compiled.beyond_doubt(
-        query.values.contiguous(),
+        *query.values.contiguous(),
         float(query.mean[0]),
         deviation,
         BRIGHTNESS_STEPS,

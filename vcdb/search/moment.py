@@ -51,6 +51,7 @@ _OF_ONE_COLOUR = (0.7, 1.4)
 _LUMA_OF_RED_GREEN, _LUMA_OF_BLUE_YELLOW = -0.144, -0.219
 #: All of that, for what is compiled.
 _MEASURE = (
+    (_LEVEL_WEIGHT, _MOST_BRIGHTNESS, _MOST_CONTRAST, _COLOUR_WEIGHT, _FLOOR),
     (_MOST_OF_A_CELL, _MOST_TIMES, _NOISE),
     _HELD_BACK,
     _SATURATION,
@@ -65,6 +66,8 @@ def distances(query: Levels, stored: Levels) -> Floats:
 
     (n,), about the distance of brightness in deviations.
     """
+    if kernels.compiled:
+        return _compiled(query, stored)
     unit = np.maximum(query.deviation, np.float32(_FLOOR))
     brighter = np.minimum(np.abs(query.mean - stored.mean), _MOST_BRIGHTNESS) / unit
     ratio = stored.deviation / query.deviation
@@ -74,10 +77,6 @@ def distances(query: Levels, stored: Levels) -> Floats:
     grey = is_colourless(query)
     # A grey copy's colour says nothing.
     weight = _COLOUR_WEIGHT * query.deviation / unit * ~grey
-    if kernels.compiled:
-        parts = query.values.contiguous(), stored.values.contiguous()
-        kernels.compiled.distances(*parts, grey, weight, ratio, _MEASURE, distance)
-        return distance
     for cells, rows in by_common_cells(query.values, stored.values):
         ours = over(cells, rows_of(query.values, rows))
         theirs = over(cells, rows_of(stored.values, rows))
@@ -88,8 +87,18 @@ def distances(query: Levels, stored: Levels) -> Floats:
     return distance
 
 
+def _compiled(query: Levels, stored: Levels) -> Floats:
+    distance = np.empty(len(stored.mean), np.float32)
+    ours, theirs = ((*one.values.contiguous(), *one[1:]) for one in (query, stored))
+    kernels.compiled.distances(*ours, *theirs, _MEASURE, distance)
+    return distance
+
+
 def local_minima(values: Floats) -> NDArray[np.intp]:
     """Where values (n,) are smaller than before and not larger than after."""
+    if kernels.compiled:
+        rows = np.empty(len(values), np.int64)
+        return rows[: kernels.compiled.local_minima(np.ascontiguousarray(values), rows)]
     left = np.concatenate([[np.inf], values[:-1]])
     right = np.concatenate([values[1:], [np.inf]])
     return np.flatnonzero((values < left) & (values <= right))

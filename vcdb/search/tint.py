@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.fingerprint.cells import Floats
 from vcdb.fingerprint.descriptor import Levels, Values
 
@@ -21,7 +22,8 @@ _LEAST_COLOUR = 2.5
 #: Tint is taken for a polynomial of brightness, of this degree over so many deviations.
 _DEGREE, _TONES = 3, np.float32(3)
 #: Keeps the solution defined where all cells are of two tones.
-_RIDGE = 1e-4 * np.eye(_DEGREE + 1, dtype=np.float32)
+_HELD_BACK = 1e-4
+_RIDGE = _HELD_BACK * np.eye(_DEGREE + 1, dtype=np.float32)
 #: A channel is full from here on. So many pixels are looked at, and at least this share of them
 #: must be full in neither of two channels for these to be compared.
 _FULL, _SAMPLED_PIXELS, _LEAST_SHARE = 252, 1500, 0.02
@@ -40,9 +42,12 @@ def is_toned(bgr: NDArray[np.uint8]) -> bool:
     mixtures.
     """
     step = max(1, int(np.sqrt(bgr[..., 0].size / _SAMPLED_PIXELS)))
-    pixels = bgr[step // 2 :: step, step // 2 :: step].reshape(-1, 3).astype(np.float32)
-    if not len(pixels):
+    sampled = bgr[step // 2 :: step, step // 2 :: step].reshape(-1, 3)
+    if not len(sampled):
         return False
+    if kernels.compiled:
+        return kernels.compiled.is_toned(sampled, (_FULL, _LEAST_SHARE, _TONE_GAIN, _TONE_NOISE))
+    pixels = sampled.astype(np.float32)
     least_full = int((pixels >= _FULL).sum(axis=0).argmin())
     others = [channel for channel in range(3) if channel != least_full]
     return all(_follows(pixels[:, one], pixels[:, least_full]) for one in others)
@@ -85,6 +90,18 @@ def is_colourless(pictures: Levels) -> NDArray[np.bool_]:
 
 
 def _is_tinted(pictures: Levels) -> NDArray[np.bool_]:
+    """(n,), which of the pictures have no colour of their own."""
+    if kernels.compiled:
+        tinted = np.empty(len(pictures.mean), np.bool_)
+        kernels.compiled.is_tinted(
+            *pictures.values.contiguous(),
+            pictures.deviation,
+            float(_TONES),
+            _HELD_BACK,
+            _LEAST_COLOUR,
+            tinted,
+        )
+        return tinted
     there = ~np.isnan(pictures.values.brightness)
     brightness, *colours = pictures.values
     if not there.all():

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vcdb.fingerprint.cells import Floats
+from vcdb import kernels
+from vcdb.fingerprint.cells import CELLS, Floats
 from vcdb.fingerprint.geometry import COLUMNS, EDGE_TOLERANCE, ROWS, Geometry
 from vcdb.fingerprint.picture import PictureSums
 from vcdb.search.difference import row_means
@@ -34,6 +35,7 @@ _MOST_LEFT_OVER = 0.15
 #: exact, but no copy shows what is not there.
 _BEYOND = 0.1
 _FEWEST_CELLS = 20
+_LEAST_UNIT = 1.0
 #: What holds back gain and offset: only keeps them defined.
 _FREE = 1e-9
 
@@ -64,6 +66,10 @@ class CellView(NamedTuple):
 
     def step(self, stored: Floats) -> tuple[Numbers, float]:
         """The best change of geometry towards one run (77,), and what is left over before it."""
+        if kernels.compiled:
+            change = np.empty(4)
+            left_over = kernels.compiled.step(self.here, self.slopes, stored, _FITTING, change)
+            return change, left_over
         levelled = self._levelled(stored)
         if levelled is None:
             return np.zeros(4), np.inf
@@ -77,6 +83,8 @@ class CellView(NamedTuple):
 
     def left_over_of(self, stored: Floats) -> float:
         """What one run (77,) leaves over at the best gain and offset; inf where none are told."""
+        if kernels.compiled:
+            return kernels.compiled.left_over_of(self.here, stored, _FITTING)
         levelled = self._levelled(stored)
         return np.inf if levelled is None else float(_left_over(levelled[2]))
 
@@ -106,15 +114,23 @@ class CellView(NamedTuple):
         And what would be left over then, were slopes the same all the way. The least first: of
         ``rows``, or where those next to it leave over more.
         """
+        changes, left_over = self._changes(stored)
+        rows = local_minima(left_over) if rows is None else rows
+        rows = rows[np.argsort(left_over[rows], kind="stable")]
+        return [(row, changes[row], float(left_over[row])) for row in rows.tolist()]
+
+    def _changes(self, stored: Floats) -> tuple[Floats, Floats]:
+        """Of each run (n, 77) that change, (n, 4), and what would be left over, (n,)."""
+        if kernels.compiled:
+            both = np.empty((len(stored), 4), np.float32), np.empty(len(stored), np.float32)
+            kernels.compiled.likely_changes(self.here, self.slopes, stored, _FITTING, *both)
+            return both
         residual, known = _apart(self.here, stored)
         slopes = self.slopes[known] - self.slopes[known].mean(axis=0)
         inverse = np.linalg.solve(slopes.T @ slopes + HELD_BACK[2:, 2:], slopes.T)
         inverse, slopes = inverse.astype(np.float32), slopes.astype(np.float32)
         changes = _within_reach(residual @ inverse.T)
-        left_over = _left_over(residual - changes @ slopes.T)
-        rows = local_minima(left_over) if rows is None else rows
-        rows = rows[np.argsort(left_over[rows], kind="stable")]
-        return [(row, changes[row], float(left_over[row])) for row in rows.tolist()]
+        return changes, _left_over(residual - changes @ slopes.T)
 
 
 class Fit(NamedTuple):
@@ -139,6 +155,10 @@ class Views:
 
 
 def _look(picture: PictureSums, where: Geometry) -> CellView:
+    if kernels.compiled:
+        seen = CellView(where, np.empty(CELLS), np.empty((CELLS, 4)), np.empty(CELLS))
+        kernels.compiled.view(*picture.running, where, _REACH, _LEAST_UNIT, *seen[1:])
+        return seen
     grids = picture.grids([where, *_around(where)])
     red, green, blue = np.moveaxis(grids.reshape(5, -1, 3), 2, 0).astype(np.float64)
     here, left, right, above, below = (red + green + blue) / 3
@@ -155,7 +175,7 @@ def _look(picture: PictureSums, where: Geometry) -> CellView:
 def unit_of(here: Numbers) -> float:
     """The deviation of the query's cells, of 255; at least 1."""
     known = here[~np.isnan(here)]
-    return max(float(known.std()), 1.0) if known.size else 1.0
+    return max(float(known.std()), _LEAST_UNIT) if known.size else _LEAST_UNIT
 
 
 def _around(where: Geometry) -> list[Geometry]:
@@ -210,6 +230,10 @@ def _apart(here: Numbers, stored: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 
 def left_over_by_runs(here: Numbers, stored: Floats) -> Floats:
     """What each run (n, 77) leaves over of a query (77,); inf where too few cells are common."""
+    if kernels.compiled:
+        left_over = np.empty(len(stored), np.float32)
+        kernels.compiled.left_over_by_runs(here, stored, _FITTING, left_over)
+        return left_over
     residual, known = _apart(here, stored)
     enough = np.count_nonzero(known) >= _FEWEST_CELLS
     return _left_over(residual) if enough else np.full(len(stored), np.inf, np.float32)
@@ -272,3 +296,12 @@ _LIKELY = np.array([_LIKELY_SCALE, _LIKELY_SHIFT] * 2)
 #: Of a gain, an offset and a change of geometry, as precisions.
 HELD_BACK = np.diag(np.append([_FREE, _FREE], (NOISE / _LIKELY) ** 2))
 _MOST = np.array([_MOST_SCALE, _MOST_SHIFT] * 2, np.float32)
+#: All of that, for what is compiled.
+_FITTING = (
+    NOISE,
+    _FREE,
+    float(np.float32(_MOST_LEFT_OVER)),
+    _FEWEST_CELLS,
+    tuple(np.diag(HELD_BACK)[2:].tolist()),
+    tuple(_MOST.tolist()),
+)
