@@ -24,7 +24,7 @@ from vcdb.fingerprint.descriptor import (
 from vcdb.fingerprint.sketch import sketched
 from vcdb.media.encode import write_video
 from vcdb.search.glance import beyond_doubt
-from vcdb.search.nearest import likeness_to, nearest, shares_turned
+from vcdb.search.nearest import SKETCH_SHARE, likeness_to, nearest, shares_turned
 from vcdb.search.probes import ranges_of, ranges_of_all, widen
 from vcdb.store import segments
 from vcdb.store.base import Likeness, Ranges
@@ -126,17 +126,36 @@ def test_nearest_records(seed: int) -> None:
     flips = (turned.astype(np.uint64) << np.arange(64, dtype=np.uint64)).sum(axis=1)
     postings["sketch"] = asked.sketches[hypotheses] ^ flips
     postings["sketch"][::9] = asked.sketches[hypotheses[::9]]
+    before: set[tuple[int, int]] = set()
     for count in (0, 1, 40, 400):
         part = hypotheses[:count], postings[:count]
-        ours, theirs = both(lambda part=part: [*nearest(asked, *part, set())])
+        sets = [set(before), set(before)]
+        ours, theirs = both(lambda part=part, sets=sets: [*nearest(asked, *part, sets.pop())])
         assert len(ours) == len(theirs)
         for near, other in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(near, other)
+            for column, of_other in zip(near, other, strict=True):
+                assert column.dtype == of_other.dtype
+                np.testing.assert_array_equal(column, of_other)
+        for near in ours[:1]:
+            # Those are not told again, nor are others twice.
+            places = (near.video_id.astype(np.uint64) << 24) | near.run
+            before |= set(zip(near.hypothesis.tolist(), places.tolist(), strict=True))
     assert len(ours) > 1
-    sure = asked.sketches, asked.certain
-    of_all = kernels.compiled.nearest(postings, hypotheses, *sure, 0.25, 512)
-    shares = np.sort(shares_turned(asked, hypotheses, postings))
-    assert [share for share, *_ in of_all] == shares[:512].tolist()
+    # From few blocks more than are looked at; of those that are as near as the last any may be.
+    video, run = rng.integers(10, size=4000), rng.integers(128, size=4000)
+    postings["place"] = np.arange(4000) % 256 << 56 | video << 24 | run
+    postings["sketch"] = asked.sketches[hypotheses] ^ flips
+    shares = shares_turned(asked, hypotheses, postings)
+    of: dict[tuple[int, int, int], float] = {}
+    for *key, share in zip(hypotheses, video, run, shares, strict=True):
+        of[tuple(key)] = min(share, of.get(tuple(key), 1.0))
+    chosen = [
+        sorted(of[key] for near in parts for key in zip(*near, strict=True))
+        for parts in both(lambda: [*nearest(asked, hypotheses, postings, set())])
+    ]
+    assert chosen[0][:200] == chosen[1][:200]
+    assert chosen[0][-1] <= np.sort(shares)[511] < SKETCH_SHARE
+    assert len(chosen[0]) > 200
     likeness = likeness_to(asked).take(hypotheses)
     alike = np.bitwise_count((postings["sketch"] ^ likeness.sketches) & likeness.certain)
     assert (alike > likeness.most_bits).any()
@@ -218,7 +237,10 @@ def test_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         ("kept", (*[np.zeros(1, "i8")] * 3, list, list, 9, 29, *[np.zeros(1, "u1")] * 2,
                   *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"))),
         ("anchor", (b"", 0, 1, 0, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")), 0)),
-        ("nearest", (np.zeros(1, POSTING), np.ones(1, np.int64), *[np.zeros(1, "u8")] * 2, 0.2, 9)),
+        ("nearest", (np.zeros(1, POSTING), np.ones(1, np.int64), *[np.zeros(1, "u8")] * 2, set(),
+                     0.2, 9, (1, 1, 0.1, 1, 1))),
+        ("nearest", (np.zeros(0, POSTING), np.ones(0, np.int64), *[np.zeros(1, "u8")] * 2, set(),
+                     0.2, 9, (1, 1, 0.1, 1, 0))),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(name: str, arguments: tuple[Any, ...]) -> None:

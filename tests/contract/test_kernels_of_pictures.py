@@ -136,6 +136,10 @@ def test_tints(seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 1, (len(tinted), 7, 11, 3))
     tinted = tinted + noise * np.linspace(0, 8, len(tinted))[:, None, None, None]
     tinted[::6, :, :2] = np.nan
+    # Of two tones, and with cells far brighter than what tint is fitted to.
+    tinted[1] = np.where(np.arange(11)[:, None] % 2, 40, 200) * np.array([1.05, 0.9, 0.7])
+    tinted[2::7] *= 0.2
+    tinted[2::7, 3, 9:] = np.array([255, 230, 180])
     for query in (queries(seed), levels_of_grids(np.clip(tinted, 0, 255).astype(np.float32))):
         ours, theirs = both(lambda query=query: without_tint(query))
         np.testing.assert_array_equal(ours.values.red_green, theirs.values.red_green)
@@ -152,6 +156,11 @@ def test_tones() -> None:
             toned += rng.normal(0, noise, toned.shape)
             asked.append(np.clip(toned, 0, 255).astype(np.uint8))
     asked += [one[::-1, ::2, ::-1] for one in asked]
+    # Nearly all pixels are full; in one channel most of them are.
+    for share in (0.01, 0.05, 0.6):
+        full = np.where(rng.random((120, 200, 1)) < share, toned, 255)
+        asked.append(full.astype(np.uint8))
+        asked.append(np.stack([full[..., 2], toned[..., 1], toned[..., 0]], 2).astype(np.uint8))
     ours, theirs = both(lambda: [is_toned(one) for one in asked])
     assert ours == theirs
     assert 0 < sum(ours) < len(asked)
@@ -184,6 +193,11 @@ def test_views(seed: int) -> None:
     few = np.where(np.arange(CELLS) < 15, theirs.here, np.nan)
     for over in both(lambda: left_over_by_runs(few, stored)):
         assert np.isinf(over).all()
+    # Hardly any contrast, which is not made more of than a level of 255 is.
+    flat = Views(PictureSums((scene(seed, 180, 320) // 100 + 90).astype(np.uint8)))
+    ours, theirs = views_of(flat, GEOMETRIES[0])
+    assert np.nanstd(theirs.here) < 0.8
+    np.testing.assert_allclose(ours.here, theirs.here, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -197,11 +211,18 @@ def test_steps_towards_runs(seed: int) -> None:
             assert over == pytest.approx(other_over, abs=1e-6)
             alone, other_alone = both(lambda view=view, run=run: view.left_over_of(run))
             assert alone == pytest.approx(other_alone, abs=1e-6) == over
-    nothing = np.full(CELLS, np.nan, np.float32)
-    for change, over in both(lambda: view.step(nothing)):
-        assert not change.any()
-        assert over == np.inf
-    assert both(lambda: view.left_over_of(nothing)) == (np.inf, np.inf)
+    few = np.where(np.arange(CELLS) % 4 == 0, stored[0], np.float32(np.nan))
+    for run in (few, np.full_like(few, np.nan)):
+        for change, over in both(lambda run=run: view.step(run)):
+            assert not change.any()
+            assert over == np.inf
+        assert both(lambda run=run: view.left_over_of(run)) == (np.inf, np.inf)
+    # As good as the same: what is left over is less than noise, and all cells count.
+    here = np.where(np.isnan(view.here), 0, view.here)
+    near = (here + 0.004 * np.sin(np.arange(CELLS))).astype(np.float32)
+    near[::9] += 0.02
+    (change, _), (other, _) = both(lambda: view.step(near))
+    np.testing.assert_allclose(change, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -83,9 +83,11 @@ def nearest(
     hypotheses: _Array,
     sketches: _Array,
     certain: _Array,
+    asked: set[tuple[int, int]],
     largest: float,
     most: int,
-) -> list[tuple[float, int, int]]: ...
+    choosing: tuple[int, int, float, int, int],
+) -> tuple[int, bytes, bytes, bytes, bytes]: ...
 def anchor(
     body: bytes,
     begin: int,

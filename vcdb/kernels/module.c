@@ -3,7 +3,7 @@
 #include "kernels.h"
 
 /* Raised whenever functions or arguments change: what was built before is then passed over. */
-enum { VERSION = 3 };
+enum { VERSION = 4 };
 
 static PyMethodDef methods[] = {
     {"band_sums", band_sums, METH_VARARGS, "See vcdb.fingerprint.bands."},

@@ -35,27 +35,117 @@ static Py_ssize_t first_of(Turned *turned, Py_ssize_t count, Py_ssize_t most, do
     return kept;
 }
 
-static PyObject *listed(const Turned *turned, Py_ssize_t count, const Posting *posting,
-                        const int64_t *hypotheses)
+/* How records are chosen: from so many blocks, so many of each; and which come first. */
+typedef struct {
+    Py_ssize_t most_blocks, records_of_block, first_blocks, block_runs;
+    double as_near;
+} Choosing;
+
+/* Records that were chosen, the first `first` of which come before the others. */
+typedef struct {
+    Py_ssize_t count, first;
+    int64_t *hypotheses;
+    uint64_t *places;
+    uint32_t *videos, *runs;
+} Chosen;
+
+/* What was chosen before of a record's block, and of that for its hypothesis. */
+typedef struct {
+    int block_known, is_there;
+    Py_ssize_t records;
+} Before;
+
+static Before before(const Chosen *chosen, int64_t hypothesis, uint64_t place, uint64_t block_runs)
+{
+    Before found = {0};
+    for (Py_ssize_t n = 0; n < chosen->count; n++)
+        if (chosen->places[n] / block_runs == place / block_runs) {
+            int same = chosen->hypotheses[n] == hypothesis;
+            found.block_known = 1;
+            found.records += same;
+            found.is_there |= same && chosen->places[n] == place;
+        }
+    return found;
+}
+
+/* Whether (hypothesis, place) is in a set; -1 and an error where that cannot be told. */
+static int is_in(PyObject *asked, int64_t hypothesis, uint64_t place)
+{
+    if (PySet_Size(asked) == 0)
+        return 0;
+    PyObject *pair = Py_BuildValue("LK", (long long)hypothesis, (unsigned long long)place);
+    int found = pair ? PySet_Contains(asked, pair) : -1;
+    Py_XDECREF(pair);
+    return found;
+}
+
+/* Of records, nearest first; false, and an error, where it cannot be told what was asked before. */
+static int choose(const Turned *turned, Py_ssize_t count, const Posting *posting,
+                  const int64_t *hypotheses, PyObject *asked, const Choosing *how, Chosen *chosen)
 {
     const uint64_t mask = ((uint64_t)1 << (RUN_BITS + VIDEO_BITS)) - 1;
-    PyObject *list = PyList_New(count);
-    for (Py_ssize_t n = 0; list && n < count; n++) {
-        int64_t row = turned[n].row;
-        PyObject *one = Py_BuildValue("dLK", turned[n].share, (long long)hypotheses[row],
-                                      (unsigned long long)(posting[row].place & mask));
-        if (!one || PyList_SetItem(list, n, one) < 0)
-            Py_CLEAR(list);
+    Py_ssize_t blocks = 0;
+    double limit = 0;
+    chosen->count = 0, chosen->first = -1;
+    for (Py_ssize_t n = 0; n < count; n++) {
+        int64_t hypothesis = hypotheses[turned[n].row];
+        uint64_t place = posting[turned[n].row].place & mask;
+        Before known = before(chosen, hypothesis, place, how->block_runs);
+        if (!known.block_known && blocks == how->most_blocks)
+            break;
+        if (known.is_there || known.records == how->records_of_block)
+            continue;
+        int again = is_in(asked, hypothesis, place);
+        if (again < 0)
+            return 0;
+        if (again)
+            continue;
+        blocks += !known.block_known;
+        if (!chosen->count)
+            limit = turned[n].share + how->as_near;
+        if (chosen->first < 0 && (turned[n].share > limit || blocks > how->first_blocks))
+            chosen->first = chosen->count;
+        chosen->hypotheses[chosen->count] = hypothesis;
+        chosen->places[chosen->count] = place;
+        chosen->videos[chosen->count] = (uint32_t)(place >> RUN_BITS);
+        chosen->runs[chosen->count++] = place & (((uint64_t)1 << RUN_BITS) - 1);
     }
-    return list;
+    if (chosen->first < 0)
+        chosen->first = chosen->count;
+    return 1;
+}
+
+/* Of records, nearest first. */
+static PyObject *chosen_of(const Turned *turned, Py_ssize_t count, const Posting *posting,
+                           const int64_t *hypotheses, PyObject *asked, const Choosing *how)
+{
+    Chosen chosen;
+    PyObject *result = NULL;
+    char *room = PyMem_Malloc(count * 24 + 1);
+    if (!room)
+        return PyErr_NoMemory();
+    chosen.hypotheses = (int64_t *)room;
+    chosen.places = (uint64_t *)(room + 8 * count);
+    chosen.videos = (uint32_t *)(room + 16 * count);
+    chosen.runs = (uint32_t *)(room + 20 * count);
+    if (choose(turned, count, posting, hypotheses, asked, how, &chosen))
+        result = Py_BuildValue("ny#y#y#y#", chosen.first, chosen.hypotheses, 8 * chosen.count,
+                               chosen.places, 8 * chosen.count, chosen.videos, 4 * chosen.count,
+                               chosen.runs, 4 * chosen.count);
+    PyMem_Free(room);
+    return result;
 }
 
 WIDE PyObject *nearest(PyObject *self, PyObject *args)
 {
     Py_buffer b[4];
     double largest;
+    PyObject *before;
+    Choosing how;
     Py_ssize_t most, found = 0;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*dn", &b[0], &b[1], &b[2], &b[3], &largest, &most))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*O!dn(nndnn)", &b[0], &b[1], &b[2], &b[3], &PySet_Type,
+                          &before, &largest, &most, &how.most_blocks, &how.records_of_block,
+                          &how.as_near, &how.first_blocks, &how.block_runs))
         return NULL;
     Py_ssize_t count = rows_in(&b[0], sizeof(Posting), 1), pictures = b[2].len / 8;
     const Posting *posting = b[0].buf;
@@ -64,6 +154,10 @@ WIDE PyObject *nearest(PyObject *self, PyObject *args)
     Turned *turned = NULL;
     PyObject *result = NULL;
     int fits = count >= 0 && has(&b[1], 8, count) && has(&b[3], 8, pictures);
+    if (fits && how.block_runs <= 0) {
+        PyErr_SetString(PyExc_ValueError, "blocks have runs");
+        fits = 0;
+    }
     if (fits && !(turned = PyMem_Malloc(count * sizeof(Turned))))
         fits = PyErr_NoMemory() != NULL;
     for (Py_ssize_t n = 0; fits && n < count; n++) {
@@ -82,7 +176,8 @@ WIDE PyObject *nearest(PyObject *self, PyObject *args)
     if (fits) {
         found = first_of(turned, found, most, largest);
         qsort(turned, found, sizeof(Turned), by_share);
-        result = listed(turned, found < most ? found : most, posting, hypotheses);
+        found = found < most ? found : most;
+        result = chosen_of(turned, found, posting, hypotheses, before, &how);
     }
     PyMem_Free(turned);
     release(b, 4);

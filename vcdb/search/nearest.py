@@ -28,6 +28,9 @@ _RECORDS_OF_BLOCK = 4
 #: are in the first few blocks.
 _AS_NEAR = 0.06
 _FIRST_BLOCKS = 8
+#: All of that, and what is chosen, for what is compiled.
+_CHOOSING = _MOST_BLOCKS, _RECORDS_OF_BLOCK, _AS_NEAR, _FIRST_BLOCKS, BLOCK_RUNS
+_COLUMNS = np.intp, np.uint64, np.uint32, np.uint32
 _PLACE_MASK = np.uint64((1 << 56) - 1)
 
 
@@ -64,11 +67,10 @@ def nearest(
     Those that are as near as the nearest, then the rest. ``sketched``: of all hypotheses;
     ``hypotheses``: (n,), numbers of them.
     """
-    sure = sketched.sketches, sketched.certain
     if kernels.compiled:
-        every = kernels.compiled.nearest(postings, hypotheses, *sure, SKETCH_SHARE, _MOST_NEAR)
-    else:
-        every = _nearest(sketched, hypotheses, postings)
+        yield from _compiled(sketched, hypotheses, postings, asked)
+        return
+    every = _nearest(sketched, hypotheses, postings)
     for chosen in _spread(every, asked):
         led = [every[number][1] for number in chosen]
         places = [every[number][2] for number in chosen]
@@ -77,6 +79,26 @@ def nearest(
             np.array([place >> RUN_BITS for place in places], np.uint32),
             np.array([place & (MAX_RUNS - 1) for place in places], np.uint32),
         )
+
+
+def _compiled(
+    sketched: Sketched, hypotheses: NDArray[np.intp], postings: NDArray[np.void], asked: Asked
+) -> Iterator[Near]:
+    first, *columns = kernels.compiled.nearest(
+        postings,
+        hypotheses,
+        sketched.sketches,
+        sketched.certain,
+        asked,
+        SKETCH_SHARE,
+        _MOST_NEAR,
+        _CHOOSING,
+    )
+    led, places, videos, runs = map(np.frombuffer, columns, _COLUMNS)
+    for rows in (slice(0, first), slice(first, len(led))):
+        if len(led[rows]):
+            asked.update(zip(led[rows].tolist(), places[rows].tolist(), strict=True))
+            yield Near(led[rows], videos[rows], runs[rows])
 
 
 #: What share of the certain bits differs, the hypothesis, and the place of the record.
