@@ -157,6 +157,7 @@ def test_tones() -> None:
             asked.append(np.clip(toned, 0, 255).astype(np.uint8))
     asked += [one[::-1, ::2, ::-1] for one in asked]
     # Nearly all pixels are full; in one channel most of them are.
+    toned = np.repeat(np.clip(grey, 0, 251), 3, axis=2)
     for share in (0.01, 0.05, 0.6):
         full = np.where(rng.random((120, 200, 1)) < share, toned, 255)
         asked.append(full.astype(np.uint8))
