@@ -15,6 +15,7 @@ from tests.contract.forms import SEEDS, both, queries, stored_grids
 from tests.contract.stores import make_runs
 from vcdb import kernels, samples
 from vcdb.database import Database
+from vcdb.errors import CorruptStoreError
 from vcdb.fingerprint.descriptor import (
     CODES,
     Descriptors,
@@ -28,7 +29,7 @@ from vcdb.search.nearest import SKETCH_SHARE, likeness_to, nearest, shares_turne
 from vcdb.search.probes import ranges_of, ranges_of_all, widen
 from vcdb.store import segments
 from vcdb.store.base import Likeness, Ranges
-from vcdb.store.codec import POSTING, anchors_of, body_of, encode_block, in_order
+from vcdb.store.codec import POSTING, anchors_of, body_of, encode_block, in_order, runs_of
 from vcdb.store.segment_scan import scan
 from vcdb.testing import scene
 
@@ -171,6 +172,13 @@ def test_single_runs_of_blocks() -> None:
     for part, other in zip(ours, theirs, strict=True):
         assert part.dtype == other.dtype
         np.testing.assert_array_equal(part, other)
+    for body, runs in zip(bodies, blocks, strict=True):
+        for table in both(lambda body=body: runs_of(body)):
+            for part, other in zip(table.descriptors, runs.descriptors, strict=True):
+                assert part.dtype == other.dtype
+                np.testing.assert_array_equal(part, other)
+            with pytest.raises(CorruptStoreError):
+                runs_of(body[:-1])
     exact = [runs.descriptors.codes[rows] for runs, rows in zip(blocks, wanted, strict=True)]
     np.testing.assert_array_equal(ours.codes, np.concatenate(exact))
 
@@ -239,6 +247,8 @@ def test_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         ("kept", (*[np.zeros(1, "i8")] * 3, list, list, 9, 29, *[np.zeros(1, "u1")] * 2,
                   *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"))),
         ("anchor", (b"", 0, 1, 0, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")), 0)),
+        ("all_anchors", (b"", 0, 1, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")))),
+        ("all_anchors", (bytes(466), 0, 2, *Descriptors(*map(np.zeros, (CODES, 2, 2), "bBB")))),
         ("nearest", (np.zeros(1, POSTING), np.ones(1, np.int64), *[np.zeros(1, "u8")] * 2, set(),
                      0.2, 9, (1, 1, 0.1, 1, 1))),
         ("nearest", (np.zeros(0, POSTING), np.ones(0, np.int64), *[np.zeros(1, "u8")] * 2, set(),

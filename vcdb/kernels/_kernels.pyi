@@ -98,6 +98,9 @@ def anchor(
     deviations: _Array,
     at: int,
 ) -> None: ...
+def all_anchors(
+    body: bytes, begin: int, count: int, codes: _Array, means: _Array, deviations: _Array
+) -> None: ...
 def beyond_doubt(
     brightness: _Array,
     red_green: _Array,

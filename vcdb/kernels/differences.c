@@ -102,7 +102,7 @@ typedef struct {
 
 /* Offset, gain and bend by weighted least squares: vcdb.search.tone.fitted. */
 INLINED void fit_tone(const float *x, const float *y, const float *weights, int count,
-                     const double *held_back, float *fitted)
+                      const double *held_back, float *fitted)
 {
     float s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, t0 = 0, t1 = 0, t2 = 0;
     for (int k = 0; k < count; k++) {

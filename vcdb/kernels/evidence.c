@@ -19,7 +19,7 @@ static const double *terms_of(const Surface *surface, const int *cell, int k)
 
 /* Of those cells that are `chosen`, or of all where that is NULL. */
 INLINED Triangle triangle_of(const Surface *surface, const int *cell, int count,
-                            const uint8_t *chosen)
+                             const uint8_t *chosen)
 {
     Triangle sum = {{{0}}};
     for (int k = 0; k < count; k++) {
@@ -36,7 +36,7 @@ INLINED Triangle triangle_of(const Surface *surface, const int *cell, int count,
 
 /* What values show beside the surface that is nearest to them at the cells that are `chosen`. */
 INLINED void beside(const Surface *surface, const Triangle *triangle, const float *values,
-                   const int *cell, int count, const uint8_t *chosen, float *detail)
+                    const int *cell, int count, const uint8_t *chosen, float *detail)
 {
     double fit[TERMS] = {0};
     for (int k = 0; k < count; k++)
@@ -168,7 +168,7 @@ typedef struct {
 
 /* What both pictures' cells tell, and their levels. */
 INLINED void compare(const Common *both, Level ours, Level theirs, const Surface *surface,
-                    const Telling *how, float *told)
+                     const Telling *how, float *told)
 {
     Colours colours = compare_colours(both, ours.deviation, theirs.deviation);
     float detail = detail_correlation(both, surface);

@@ -98,6 +98,7 @@ PyObject *hits(PyObject *self, PyObject *args);
 PyObject *kept(PyObject *self, PyObject *args);
 PyObject *nearest(PyObject *self, PyObject *args);
 PyObject *anchor(PyObject *self, PyObject *args);
+PyObject *all_anchors(PyObject *self, PyObject *args);
 PyObject *beyond_doubt(PyObject *self, PyObject *args);
 PyObject *features(PyObject *self, PyObject *args);
 PyObject *probabilities(PyObject *self, PyObject *args);

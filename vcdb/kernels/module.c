@@ -3,7 +3,7 @@
 #include "kernels.h"
 
 /* Raised whenever functions or arguments change: what was built before is then passed over. */
-enum { VERSION = 4 };
+enum { VERSION = 5 };
 
 static PyMethodDef methods[] = {
     {"band_sums", band_sums, METH_VARARGS, "See vcdb.fingerprint.bands."},
@@ -19,6 +19,7 @@ static PyMethodDef methods[] = {
     {"blank_difference", blank_difference, METH_VARARGS, "See vcdb.search.surface."},
     {"differences", differences, METH_VARARGS, "See vcdb.search.difference."},
     {"distances", distances, METH_VARARGS, "See vcdb.search.moment."},
+    {"all_anchors", all_anchors, METH_VARARGS, "See vcdb.store.codec.runs_of."},
     {"anchor", anchor, METH_VARARGS, "See vcdb.store.codec.anchors_of."},
     {"values", values, METH_VARARGS, "See vcdb.fingerprint.descriptor.values_of."},
     {"levels_of_grids", levels_of_grids, METH_VARARGS, "See vcdb.fingerprint.descriptor."},

@@ -213,6 +213,33 @@ PyObject *anchor(PyObject *self, PyObject *args)
     return fits ? Py_NewRef(Py_None) : NULL;
 }
 
+/* All rows. */
+PyObject *all_anchors(PyObject *self, PyObject *args)
+{
+    Py_buffer b[4];
+    Py_ssize_t begin, count;
+    if (!PyArg_ParseTuple(args, "y*nnw*w*w*", &b[0], &begin, &count, &b[1], &b[2], &b[3]))
+        return NULL;
+    int fits = count >= 0 && has(&b[1], 1, CODES * count) && has(&b[2], 1, count) &&
+               has(&b[3], 1, count);
+    if (fits && (begin < 0 || begin + ROW * count > b[0].len)) {
+        PyErr_Format(PyExc_ValueError, "it has not %zd runs", count);
+        fits = 0;
+    }
+    const uint8_t *steps = (const uint8_t *)b[0].buf + begin;
+    for (int column = 0; fits && column < ROW; column++, steps += count) {
+        int code = column >= 2;
+        uint8_t *to = (uint8_t *)b[code ? 1 : 2 + column].buf + (code ? column - 2 : 0);
+        uint8_t total = 0;
+        for (Py_ssize_t row = 0; row < count; row++) {
+            total += steps[row];
+            to[row * (code ? CODES : 1)] = total;
+        }
+    }
+    release(b, 4);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}
+
 typedef struct {
     const float *parts[3];
     float mean, deviation, brightness_steps, colour_scale, colour_steps;

@@ -52,7 +52,7 @@ INLINED void add_words(const uint8_t *row, Py_ssize_t step, uint32_t *sums, Py_s
 
 /* Sums of `count` columns, from `row` on, over some rows; `narrow` is room for as many. */
 INLINED void add_rows(const Plane *plane, const uint8_t *row, Py_ssize_t rows, Py_ssize_t count,
-                     uint16_t *narrow, uint32_t *sums)
+                      uint16_t *narrow, uint32_t *sums)
 {
     memset(sums, 0, count * sizeof(*sums));
     while (plane->size == 1 && rows > 0) {

@@ -128,7 +128,7 @@ PyObject *hits(PyObject *self, PyObject *args)
 }
 
 /* The posting at a row of a piece: vcdb.store.segments.Rows.postings. */
-static Posting posting_at(uint32_t key, const void *values, Py_ssize_t at, int run_bits)
+INLINED Posting posting_at(uint32_t key, const void *values, Py_ssize_t at, int run_bits)
 {
     Posting one;
     uint64_t stored, low;
@@ -163,8 +163,8 @@ typedef struct {
 } Found;
 
 /* Take those rows of a piece that are of use. */
-static void sift(const Wanted *what, int64_t probe, const uint32_t *keys, const void *values,
-                 Py_ssize_t begin, Py_ssize_t end, int run_bits, Found *found)
+INLINED void sift(const Wanted *what, int64_t probe, const uint32_t *keys, const void *values,
+                  Py_ssize_t begin, Py_ssize_t end, int run_bits, Found *found)
 {
     Py_ssize_t asked = what->asked > 1 ? probe : 0;
     for (Py_ssize_t at = begin; at < end; at++) {
@@ -181,8 +181,8 @@ static void sift(const Wanted *what, int64_t probe, const uint32_t *keys, const 
     }
 }
 
-static int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssize_t last,
-                     Piece *keys, Piece *values, Py_ssize_t piece_rows, int run_bits, Found *found)
+INLINED int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssize_t last,
+                      Piece *keys, Piece *values, Py_ssize_t piece_rows, int run_bits, Found *found)
 {
     if (probe < 0 || probe >= what->ranges || row < 0) {
         PyErr_SetString(PyExc_ValueError, "there is no such range");

@@ -182,7 +182,7 @@ static double within(double change, double most)
 
 /* Gain, offset and change of geometry that go best, by weighted least squares. */
 INLINED void fit(const Levelled *both, const double *slopes, const double *weights,
-                const Fitting *how, double *fitted)
+                 const Fitting *how, double *fitted)
 {
     Triangle sum = {{{0}}};
     memset(fitted, 0, FITTED * sizeof(*fitted));
@@ -311,7 +311,7 @@ WIDE PyObject *left_over_by_runs(PyObject *self, PyObject *args)
 /* The slopes of known cells, less their means; and what turns what is left over into the change
    that explains most of it. */
 INLINED void invert(const Known *known, const double *slopes, const Fitting *how,
-                   float (*by)[CELLS], float (*inverse)[CELLS])
+                    float (*by)[CELLS], float (*inverse)[CELLS])
 {
     Triangle sum = {{{0}}};
     double own[CHANGES][CELLS];

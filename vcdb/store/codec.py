@@ -191,12 +191,25 @@ def runs_of(body: bytes) -> RunTable:
         frames, us = np.split(np.frombuffer(body, np.uint8, 12 * count, _HEAD.size), [4 * count])
         frame_steps = _from_planes(frames, ">u4").astype(np.int64)
         us_steps = frame_us * frame_steps + _from_planes(us, ">i8").astype(np.int64)
-        rows = _summed(np.ascontiguousarray(_columns(body, count).T))
+        anchors = _all_anchors(body, count)
     return RunTable(
         (first_frame + np.concatenate([[0], np.cumsum(frame_steps)])).astype(np.uint32),
         first_us + np.concatenate([[0], np.cumsum(us_steps)]),
-        _descriptors(rows),
+        anchors,
     )
+
+
+def _all_anchors(body: bytes, count: int) -> Descriptors:
+    if kernels.compiled:
+        anchors = _room_for(count)
+        kernels.compiled.all_anchors(body, _HEAD.size + 12 * count, count, *anchors)
+        return anchors
+    return _descriptors(_summed(np.ascontiguousarray(_columns(body, count).T)))
+
+
+def _room_for(count: int) -> Descriptors:
+    codes = np.empty((count, CODES), np.int8)
+    return Descriptors(codes, np.empty(count, np.uint8), np.empty(count, np.uint8))
 
 
 def anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
@@ -219,10 +232,7 @@ def anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
 
 
 def _compiled_anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
-    total = sum(len(numbers) for _, numbers in found)
-    descriptors = Descriptors(
-        np.empty((total, CODES), np.int8), np.empty(total, np.uint8), np.empty(total, np.uint8)
-    )
+    descriptors = _room_for(sum(len(numbers) for _, numbers in found))
     at = 0
     with _translated:
         for body, numbers in found:
