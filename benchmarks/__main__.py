@@ -6,7 +6,17 @@ import importlib
 import sys
 
 #: Each is a package with ``main(arguments)``.
-NAMES = ("accuracy", "bytes", "ingest", "locate", "lookup", "capacity", "serve", "startup")
+NAMES = (
+    "accuracy",
+    "bytes",
+    "ingest",
+    "locate",
+    "kernels",
+    "lookup",
+    "capacity",
+    "serve",
+    "startup",
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, SHARED, parser, report, table
 from benchmarks.lookup import engines, kept, plot, validity, whole
@@ -24,10 +23,9 @@ from benchmarks.lookup.base import make_base, read_whole
 from benchmarks.lookup.engines import Engine, Records
 from benchmarks.lookup.films import Films, films_of
 from benchmarks.lookup.generator import Generator
+from benchmarks.lookup.one import looked_up
 from benchmarks.lookup.queries import Query, sample
 from benchmarks.lookup.rows import row_of
-from vcdb.search.candidates import Candidates
-from vcdb.store.base import Store
 from vcdb.store.lmdb_store import LmdbStore
 
 _QUERIES, _WARMING = 400, 60
@@ -36,8 +34,6 @@ _SLOW_QUERIES, _ENOUGH_S = 40, 20.0
 #: Pictures of films that are not in the base, and lookups in a base that is not in memory.
 _FOREIGN, _COLD = 400, 10
 _SPLITS = 16
-#: The number of a query's only hypothesis.
-_ONLY = np.zeros(1, np.intp)
 
 
 def main(arguments: list[str]) -> None:
@@ -154,7 +150,7 @@ def _asked(
     each_ms, index_ms, begun_s = [], [], time.monotonic()
     recalled = reached = right = 0
     for number, query in enumerate(asked):
-        found, reaches, took_ms, of_index_ms, best = _one(engine, records.store, query)
+        found, reaches, took_ms, of_index_ms, best = looked_up(engine, records.store, query)
         if number < _WARMING and "Flat" not in engine.name and "scan" not in engine.name:
             continue
         each_ms.append(took_ms)
@@ -166,39 +162,3 @@ def _asked(
             break
     counts = {"recall": recalled, "reach": reached, "right": right}
     return row_of(engine, records, each_ms, index_ms=index_ms, counts=counts), each_ms
-
-
-def _one(
-    engine: Engine, store: Store, query: Query
-) -> tuple[bool, bool, float, float, tuple[int, int] | None]:
-    """One query: whether its record was returned before the search ended, whether it would be in
-    the end, ms in all and in the index, the best record.
-    """
-    with store.snapshot():
-        return _searched(engine, store, query)
-
-
-def _searched(
-    engine: Engine, store: Store, query: Query
-) -> tuple[bool, bool, float, float, tuple[int, int] | None]:
-    batches, index_s, started_s = [], 0.0, time.thread_time()
-    candidates = Candidates(store)
-    candidates.expect(["as_is"], query.levels)
-    search = engine.search(query, candidates.likeness(_ONLY))
-    while not candidates.is_sure:
-        asked_s = time.thread_time()
-        postings = next(search, None)
-        index_s += time.thread_time() - asked_s
-        if postings is None:
-            break
-        batches.append(postings)
-        candidates.look(np.zeros(len(postings), np.intp), postings)
-    took_s = time.thread_time() - started_s
-    found = any(_holds(one, query) for one in batches)
-    reaches = found or any(_holds(one, query) for one in search)
-    return found, reaches, 1000 * took_s, 1000 * index_s, candidates.best
-
-
-def _holds(postings: NDArray[np.void], query: Query) -> bool:
-    """Whether the query's record is among these."""
-    return bool(((postings["place"] & np.uint64((1 << 56) - 1)) == query.place).any())
