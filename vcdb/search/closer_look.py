@@ -41,6 +41,9 @@ _TO_COMPARE_S = 0.3
 #: same shot within more.
 _SAME_LOOK, _SAME_LOOK_SHARE = 0.05, 0.02
 _SAME_CELLS = 0.007
+#: But in a faint picture cells differ by more from what rounding makes of a frame's own: means over
+#: them by so many levels of 255.
+_ROUNDING = 0.15
 _SAME_SHOT, _SAME_SHOT_SHARE = 0.3, 0.2
 
 
@@ -121,8 +124,9 @@ def _looked(
         for one in near:
             (span,) = spans_of([one], around_s)
             if _is_in(_whole(spans), one) and (in_time or film.is_read(span)):
-                frames = film.compared(shown[one.hypothesis], span)
-                found = None if frames is None else _narrowed(one, frames)
+                query = shown[one.hypothesis]
+                frames = film.compared(query, span)
+                found = None if frames is None else _narrowed(one, frames, _same_cells(query))
                 if found:
                     yield found
         if not in_time:
@@ -155,13 +159,18 @@ def _is_in(span: Span, one: Scored) -> bool:
     return span[0] <= one.at_us / 1e6 <= span[1]
 
 
-def _narrowed(one: Scored, frames: Frames) -> Narrowed | None:
+def _same_cells(query: Shown) -> float:
+    """By how much of their cells frames may differ that look the same to a query."""
+    return max(_SAME_CELLS, _ROUNDING / float(query.levels.deviation[0]))
+
+
+def _narrowed(one: Scored, frames: Frames, same_cells: float) -> Narrowed | None:
     """The best frame around a stretch, and the stretch of those as near; None: cannot tell."""
     if not np.isfinite(frames.distance).all():
         return None
     own = int(np.argmin(np.abs(frames.at_us - one.at_us)))
     best = int(np.argmin(frames.rank))
-    first, last = _alike(frames, best)
+    first, last = _alike(frames, best, same_cells)
     end_us = int(frames.at_us[last]) if last < len(frames.at_us) else one.end_us
     narrowed = one._replace(
         frame=one.frame + best - own,
@@ -173,11 +182,11 @@ def _narrowed(one: Scored, frames: Frames) -> Narrowed | None:
     return Narrowed(float(frames.rank[best]), float(frames.distance[best]), narrowed)
 
 
-def _alike(frames: Frames, best: int) -> tuple[int, int]:
+def _alike(frames: Frames, best: int, same_cells: float) -> tuple[int, int]:
     """The frames around one, first and one past the last, that look the same to the query."""
     limit = frames.distance[best] * (1 + _SAME_LOOK_SHARE) + _SAME_LOOK
     far = np.flatnonzero(
-        (frames.distance > limit) | (frames.of_cells > frames.of_cells[best] + _SAME_CELLS)
+        (frames.distance > limit) | (frames.of_cells > frames.of_cells[best] + same_cells)
     )
     place = int(far.searchsorted(best))
     first = int(far[place - 1]) + 1 if place else 0
