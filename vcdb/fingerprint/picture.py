@@ -62,7 +62,7 @@ class PictureSums:
 
     def grids(self, geometries: Sequence[Geometry]) -> Cells:
         """Grids under n geometries, shape (n, 7, 11, 3), RGB 0..255, NaN where missing."""
-        grids = np.full((len(geometries), ROWS, COLUMNS, 3), np.nan, np.float32)
+        grids = np.empty((len(geometries), ROWS, COLUMNS, 3), np.float32)
         if kernels.compiled:
             kernels.compiled.grids(*self.running, list(geometries), grids)
         elif len(geometries):
@@ -71,7 +71,7 @@ class PictureSums:
 
 
 def _reduce(running: RunningSums, geometries: Sequence[Geometry], grids: Cells) -> None:
-    """Fill in the grids' cells that are there."""
+    grids.fill(np.nan)
     areas = [where.area for where in geometries]
     tolerance = np.array([[where.tolerance] for where in geometries])
     rows, row_known = _clipped(

@@ -163,7 +163,8 @@ enum {
 };
 
 typedef struct {
-    float least_in_common, told_apart[2], no_difference, no_blank, brightness, contrast, colour, most;
+    float least_in_common, told_apart[2], no_difference, no_blank;
+    float brightness, contrast, colour, most;
 } Telling;
 
 /* What both pictures' cells tell, and their levels. */

@@ -21,7 +21,7 @@ int geometry_of(PyObject *tuple, Geometry *where)
                             &where->right, &where->bottom, &where->mirrored, &where->tolerance);
 }
 
-int sums_fit(const Py_buffer *sums, const Picture_sums *picture)
+int sums_fit(const Py_buffer *sums, const RunningSums *picture)
 {
     if (picture->rows >= 2 && picture->columns >= 2 && picture->rows < PY_SSIZE_T_MAX / 16 &&
         picture->columns < PY_SSIZE_T_MAX / 16 / picture->rows)
@@ -37,8 +37,8 @@ static Place place_of(double position, Py_ssize_t length)
     return (Place){below, position - below};
 }
 
-/* Edges moved into their bounds, as places of `samples` samples; and which of the cells between them
-   are there. */
+/* Edges moved into their bounds, as places of `samples` samples; and which of the cells between
+   them are there. */
 static void clip(const double *edges, int cells, double low, double high, double tolerance,
                  double length, Py_ssize_t samples, double *moved, Place *places, int *known)
 {
@@ -54,7 +54,7 @@ static void clip(const double *edges, int cells, double low, double high, double
 }
 
 /* The running sum at a place between pixels, where it is linear. */
-static double sum_at(const Picture_sums *picture, Place down, Place across, int channel)
+static double sum_at(const RunningSums *picture, Place down, Place across, int channel)
 {
     const int32_t *above =
         picture->sums + (down.below * picture->columns + across.below) * CHANNELS + channel;
@@ -64,7 +64,7 @@ static double sum_at(const Picture_sums *picture, Place down, Place across, int 
     return left + (right - left) * across.part;
 }
 
-void grid_of(const Picture_sums *picture, const Geometry *where, float *grid)
+void grid_of(const RunningSums *picture, const Geometry *where, float *grid)
 {
     double down[ROWS + 1], across[COLUMNS + 1], sums[ROWS + 1][COLUMNS + 1];
     Place rows[ROWS + 1], columns[COLUMNS + 1];
@@ -92,7 +92,7 @@ void grid_of(const Picture_sums *picture, const Geometry *where, float *grid)
 PyObject *grids(PyObject *self, PyObject *args)
 {
     PyObject *geometries;
-    Picture_sums picture;
+    RunningSums picture;
     Py_buffer b[2];
     if (!PyArg_ParseTuple(args, "y*nnddO!w*", &b[0], &picture.rows, &picture.columns,
                           &picture.length_y, &picture.length_x, &PyList_Type, &geometries, &b[1]))

@@ -13,22 +13,22 @@ typedef struct {
     int mirrored;
 } Geometry;
 
-/* Running sums over a picture's pixels, (rows, columns, 3), BGR, and its lengths in pixels. */
+/* vcdb.fingerprint.picture.RunningSums: (rows, columns, 3), BGR, and the picture's lengths. */
 typedef struct {
     const int32_t *sums;
     Py_ssize_t rows, columns;
     double length_y, length_x;
-} Picture_sums;
+} RunningSums;
 
 #pragma GCC visibility push(hidden)
 /* False, and an error, where it is no geometry. */
 int geometry_of(PyObject *tuple, Geometry *where);
 
 /* False, and ValueError, where there are not so many sums. */
-int sums_fit(const Py_buffer *sums, const Picture_sums *picture);
+int sums_fit(const Py_buffer *sums, const RunningSums *picture);
 
 /* A grid under a geometry, (7, 11, 3), RGB, NaN where missing. */
-void grid_of(const Picture_sums *picture, const Geometry *where, float *grid);
+void grid_of(const RunningSums *picture, const Geometry *where, float *grid);
 #pragma GCC visibility pop
 
 #endif

@@ -34,8 +34,8 @@ typedef struct {
 } Posting;
 #pragma pack(pop)
 
-/* Compiled twice, for processors that take eight values at once and for others; the one that fits is
-   taken as the library is loaded. Helpers are compiled with it where they are inlined. */
+/* Compiled twice, for processors that take eight values at once and for others; the one that fits
+   is taken as the library is loaded. Helpers are compiled with it where they are inlined. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #define INLINED static inline __attribute__((always_inline))

@@ -38,7 +38,8 @@ PyObject *local_minima(PyObject *self, PyObject *args)
     Py_ssize_t count = rows_in(&b[0], 4, 1), found = 0;
     int fits = count >= 0 && has(&b[1], 8, count);
     for (Py_ssize_t n = 0; fits && n < count; n++) {
-        float before = n ? values[n - 1] : INFINITY, after = n + 1 < count ? values[n + 1] : INFINITY;
+        float before = n ? values[n - 1] : INFINITY;
+        float after = n + 1 < count ? values[n + 1] : INFINITY;
         if (values[n] < before && values[n] <= after)
             rows[found++] = n;
     }

@@ -33,7 +33,8 @@ PyObject *is_tinted(PyObject *self, PyObject *args)
         return NULL;
     Py_ssize_t pictures = rows_in(&b[0], 4, CELLS);
     int fits = pictures >= 0 && has(&b[1], 4, pictures * CELLS) &&
-               has(&b[2], 4, pictures * CELLS) && has(&b[3], 4, pictures) && has(&b[4], 1, pictures);
+               has(&b[2], 4, pictures * CELLS) && has(&b[3], 4, pictures) &&
+               has(&b[4], 1, pictures);
     for (Py_ssize_t n = 0; fits && n < pictures; n++) {
         Common both;
         double powers[CELLS][TONES];

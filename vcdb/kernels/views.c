@@ -18,7 +18,7 @@ typedef struct {
         &(how).held_back[1], &(how).held_back[2], &(how).held_back[3], &(how).most[0], \
         &(how).most[1], &(how).most[2], &(how).most[3]
 
-static void brightness_under(const Picture_sums *picture, Geometry where, double x, double y,
+static void brightness_under(const RunningSums *picture, Geometry where, double x, double y,
                              double *brightness)
 {
     float grid[CODES];
@@ -52,7 +52,7 @@ static double unit_of(const double *here, double least)
 PyObject *view(PyObject *self, PyObject *args)
 {
     PyObject *tuple;
-    Picture_sums picture;
+    RunningSums picture;
     Geometry where;
     Py_buffer b[4];
     double reach, least_unit, side[4][CELLS];
