@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import runpy
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.contract.forms import SEEDS, both, queries, stored_grids
+from tests.contract.forms import SEEDS, both, in_numpy, queries, stored_grids
 from tests.contract.stores import make_runs
 from vcdb import kernels, samples
 from vcdb.database import Database
@@ -166,9 +167,10 @@ def test_nearest_records(seed: int) -> None:
 
 def test_single_runs_of_blocks() -> None:
     blocks = [make_runs(count, seed) for seed, count in enumerate((1, 17, 64))]
-    wanted = [[0], [16, 3, 3], [63, 0, 31]]
+    which, wanted = [0, 1, 2, 1, 2, 1, 2], [0, 16, 63, 3, 0, 3, 31]
     bodies = [body_of(encode_block(runs)) for runs in blocks]
-    ours, theirs = both(lambda: anchors_of(list(zip(bodies, wanted, strict=True))))
+    # Numbers of runs in their films: blocks have 64 of them.
+    ours, theirs = both(lambda: anchors_of(bodies, which, np.array(wanted, np.uint32) + 64))
     for part, other in zip(ours, theirs, strict=True):
         assert part.dtype == other.dtype
         np.testing.assert_array_equal(part, other)
@@ -179,8 +181,11 @@ def test_single_runs_of_blocks() -> None:
                 np.testing.assert_array_equal(part, other)
             with pytest.raises(CorruptStoreError):
                 runs_of(body[:-1])
-    exact = [runs.descriptors.codes[rows] for runs, rows in zip(blocks, wanted, strict=True)]
-    np.testing.assert_array_equal(ours.codes, np.concatenate(exact))
+    exact = [blocks[at].descriptors.codes[row] for at, row in zip(which, wanted, strict=True)]
+    np.testing.assert_array_equal(ours.codes, exact)
+    for form in (contextlib.nullcontext, in_numpy):
+        with form(), pytest.raises(CorruptStoreError, match="it has 17 runs"):
+            anchors_of(bodies, [1], np.array([17], np.uint32))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -246,7 +251,18 @@ def test_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         ("keys_of_rungs", (0, np.zeros(28, np.uint32), np.zeros(28, np.float32), 7, 8, 0, 1, 16.0)),
         ("kept", (*[np.zeros(1, "i8")] * 3, list, list, 9, 29, *[np.zeros(1, "u1")] * 2,
                   *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"))),
-        ("anchor", (b"", 0, 1, 0, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")), 0)),
+        ("scanned", (1, np.zeros(2, "u4"), 8, 4, list, list, 16, np.zeros(1, "u4"),
+                     *[np.zeros(1, "u1")] * 2, *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"), 9)),
+        ("scanned", (1, np.zeros(1, "u4"), 8, 4, list, list, 29, np.zeros(1, "u4"),
+                     *[np.zeros(1, "u1")] * 2, *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"), 9)),
+        ("scanned", (1, np.zeros(1, "u4"), 8, 4, list, list, 16, np.zeros(2, "u4"),
+                     *[np.zeros(1, "u1")] * 2, *[np.zeros(0, "u8")] * 2, np.zeros(0, "u1"), 9)),
+        ("anchors", ([b""], [0], np.zeros(1, "u4"), 64, 22,
+                     *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")))),
+        ("anchors", ([b"\0\1" + bytes(264)], [0], np.zeros(1, "u4"), 64, 22,
+                     *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")))),
+        ("anchors", ([], [], np.zeros(1, "u4"), 64, 22,
+                     *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")))),
         ("all_anchors", (b"", 0, 1, *Descriptors(*map(np.zeros, (CODES, 1, 1), "bBB")))),
         ("all_anchors", (bytes(466), 0, 2, *Descriptors(*map(np.zeros, (CODES, 2, 2), "bBB")))),
         ("nearest", (np.zeros(1, POSTING), np.ones(1, np.int64), *[np.zeros(1, "u8")] * 2, set(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 #: Of the functions that are called, with their arguments: what was built of others is not used.
-_VERSION = 5
+_VERSION = 6
 
 try:
     from vcdb.kernels import _kernels as compiled

@@ -60,10 +60,23 @@ def hits(
     keys: _Array,
     low_min: _Array,
     low_max: _Array,
-    probe: _Array,
-    first: _Array,
-    last: _Array,
-) -> tuple[int, int]: ...
+) -> tuple[bytes, bytes, bytes, int]: ...
+def scanned(
+    count: int,
+    fences: _Array,
+    piece_rows: int,
+    block_rows: int,
+    keys_of: Callable[[int], _Array],
+    values_of: Callable[[int], _Array],
+    run_bits: int,
+    keys: _Array,
+    low_min: _Array,
+    low_max: _Array,
+    sketches: _Array,
+    certain: _Array,
+    most_bits: _Array,
+    most: int,
+) -> tuple[bytes, bytes, int, int] | None: ...
 def kept(
     probe: _Array,
     first: _Array,
@@ -77,7 +90,7 @@ def kept(
     sketches: _Array,
     certain: _Array,
     most_bits: _Array,
-) -> tuple[bytes, bytes, int]: ...
+) -> tuple[bytes, bytes, int, int]: ...
 def nearest(
     postings: _Array,
     hypotheses: _Array,
@@ -88,15 +101,15 @@ def nearest(
     most: int,
     choosing: tuple[int, int, float, int, int],
 ) -> tuple[int, bytes, bytes, bytes, bytes]: ...
-def anchor(
-    body: bytes,
-    begin: int,
-    count: int,
-    number: int,
+def anchors(
+    bodies: list[bytes],
+    which: list[int],
+    runs: _Array,
+    block_runs: int,
+    head_bytes: int,
     codes: _Array,
-    means: _Array,
-    deviations: _Array,
-    at: int,
+    mean: _Array,
+    deviation: _Array,
 ) -> None: ...
 def all_anchors(
     body: bytes, begin: int, count: int, codes: _Array, means: _Array, deviations: _Array

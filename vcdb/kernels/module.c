@@ -3,7 +3,7 @@
 #include "kernels.h"
 
 /* Raised whenever functions or arguments change: what was built before is then passed over. */
-enum { VERSION = 5 };
+enum { VERSION = 6 };
 
 static PyMethodDef methods[] = {
     {"band_sums", band_sums, METH_VARARGS, "See vcdb.fingerprint.bands."},
@@ -11,6 +11,7 @@ static PyMethodDef methods[] = {
     {"keys_of_rungs", keys_of_rungs, METH_VARARGS, "See vcdb.search.probes."},
     {"sketch", sketch, METH_VARARGS, "See vcdb.fingerprint.sketch.sketched."},
     {"hits", hits, METH_VARARGS, "See vcdb.store.segment_scan."},
+    {"scanned", scanned, METH_VARARGS, "See vcdb.store.segment_scan."},
     {"kept", kept, METH_VARARGS, "See vcdb.store.segment_scan."},
     {"nearest", nearest, METH_VARARGS, "See vcdb.search.nearest."},
     {"beyond_doubt", beyond_doubt, METH_VARARGS, "See vcdb.search.glance."},
@@ -20,7 +21,7 @@ static PyMethodDef methods[] = {
     {"differences", differences, METH_VARARGS, "See vcdb.search.difference."},
     {"distances", distances, METH_VARARGS, "See vcdb.search.moment."},
     {"all_anchors", all_anchors, METH_VARARGS, "See vcdb.store.codec.runs_of."},
-    {"anchor", anchor, METH_VARARGS, "See vcdb.store.codec.anchors_of."},
+    {"anchors", anchors, METH_VARARGS, "See vcdb.store.codec.anchors_of."},
     {"values", values, METH_VARARGS, "See vcdb.fingerprint.descriptor.values_of."},
     {"levels_of_grids", levels_of_grids, METH_VARARGS, "See vcdb.fingerprint.descriptor."},
     {"grids", grids, METH_VARARGS, "See vcdb.fingerprint.picture."},

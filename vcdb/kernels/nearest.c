@@ -8,31 +8,41 @@ typedef struct {
     int64_t row;
 } Turned;
 
-static int by_share(const void *one, const void *other)
+static int is_before(const Turned *one, const Turned *other)
 {
-    const Turned *x = one, *y = other;
-    if (x->share != y->share)
-        return x->share < y->share ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
+    return one->share < other->share || (one->share == other->share && one->row < other->row);
 }
 
-/* Move those to the front that may be among the first `most` in the order of shares; how many. */
-static Py_ssize_t first_of(Turned *turned, Py_ssize_t count, Py_ssize_t most, double largest)
+/* The nearest of records of shares up to `largest`, at most `most`, in order; how many. `room` is
+   for as many as there are. By counting, as most have a share of a few; then what is left to do. */
+static Py_ssize_t in_order(Turned *turned, Py_ssize_t count, Py_ssize_t most, double largest,
+                           Turned *room)
 {
     enum { STEPS_OF_SHARE = 1024 };
-    Py_ssize_t counts[STEPS_OF_SHARE + 1] = {0}, kept = 0, there = 0;
+    Py_ssize_t ends[STEPS_OF_SHARE + 1] = {0}, total = 0, kept = 0;
     double scale = largest > 0 ? STEPS_OF_SHARE / largest : 0;
     int last = 0;
-    if (count <= most)
-        return count;
     for (Py_ssize_t n = 0; n < count; n++)
-        counts[(int)(turned[n].share * scale)]++;
-    for (; last < STEPS_OF_SHARE && there + counts[last] < most; last++)
-        there += counts[last];
-    for (Py_ssize_t n = 0; n < count; n++)
-        if ((int)(turned[n].share * scale) <= last)
-            turned[kept++] = turned[n];
-    return kept;
+        ends[(int)(turned[n].share * scale)]++;
+    /* Where each step's begin, up to the one that the last of them are in. */
+    for (; last <= STEPS_OF_SHARE && total < most; last++) {
+        Py_ssize_t here = ends[last];
+        ends[last] = total;
+        total += here;
+    }
+    for (Py_ssize_t n = 0; n < count; n++) {
+        int step = (int)(turned[n].share * scale);
+        if (step < last)
+            room[ends[step]++] = turned[n];
+    }
+    for (; kept < total; kept++) {
+        Turned one = room[kept];
+        Py_ssize_t at = kept;
+        for (; at > 0 && is_before(&one, &turned[at - 1]); at--)
+            turned[at] = turned[at - 1];
+        turned[at] = one;
+    }
+    return total < most ? total : most;
 }
 
 /* How records are chosen: from so many blocks, so many of each; and which come first. */
@@ -45,7 +55,7 @@ typedef struct {
 typedef struct {
     Py_ssize_t count, first;
     int64_t *hypotheses;
-    uint64_t *places;
+    uint64_t *places, *blocks;
     uint32_t *videos, *runs;
 } Chosen;
 
@@ -55,11 +65,11 @@ typedef struct {
     Py_ssize_t records;
 } Before;
 
-static Before before(const Chosen *chosen, int64_t hypothesis, uint64_t place, uint64_t block_runs)
+static Before before(const Chosen *chosen, int64_t hypothesis, uint64_t place, uint64_t block)
 {
     Before found = {0};
     for (Py_ssize_t n = 0; n < chosen->count; n++)
-        if (chosen->places[n] / block_runs == place / block_runs) {
+        if (chosen->blocks[n] == block) {
             int same = chosen->hypotheses[n] == hypothesis;
             found.block_known = 1;
             found.records += same;
@@ -89,8 +99,8 @@ static int choose(const Turned *turned, Py_ssize_t count, const Posting *posting
     chosen->count = 0, chosen->first = -1;
     for (Py_ssize_t n = 0; n < count; n++) {
         int64_t hypothesis = hypotheses[turned[n].row];
-        uint64_t place = posting[turned[n].row].place & mask;
-        Before known = before(chosen, hypothesis, place, how->block_runs);
+        uint64_t place = posting[turned[n].row].place & mask, block = place / how->block_runs;
+        Before known = before(chosen, hypothesis, place, block);
         if (!known.block_known && blocks == how->most_blocks)
             break;
         if (known.is_there || known.records == how->records_of_block)
@@ -107,6 +117,7 @@ static int choose(const Turned *turned, Py_ssize_t count, const Posting *posting
             chosen->first = chosen->count;
         chosen->hypotheses[chosen->count] = hypothesis;
         chosen->places[chosen->count] = place;
+        chosen->blocks[chosen->count] = block;
         chosen->videos[chosen->count] = (uint32_t)(place >> RUN_BITS);
         chosen->runs[chosen->count++] = place & (((uint64_t)1 << RUN_BITS) - 1);
     }
@@ -121,13 +132,14 @@ static PyObject *chosen_of(const Turned *turned, Py_ssize_t count, const Posting
 {
     Chosen chosen;
     PyObject *result = NULL;
-    char *room = PyMem_Malloc(count * 24 + 1);
+    char *room = PyMem_Malloc(count * 32 + 1);
     if (!room)
         return PyErr_NoMemory();
     chosen.hypotheses = (int64_t *)room;
     chosen.places = (uint64_t *)(room + 8 * count);
-    chosen.videos = (uint32_t *)(room + 16 * count);
-    chosen.runs = (uint32_t *)(room + 20 * count);
+    chosen.blocks = (uint64_t *)(room + 16 * count);
+    chosen.videos = (uint32_t *)(room + 24 * count);
+    chosen.runs = (uint32_t *)(room + 28 * count);
     if (choose(turned, count, posting, hypotheses, asked, how, &chosen))
         result = Py_BuildValue("ny#y#y#y#", chosen.first, chosen.hypotheses, 8 * chosen.count,
                                chosen.places, 8 * chosen.count, chosen.videos, 4 * chosen.count,
@@ -158,7 +170,7 @@ WIDE PyObject *nearest(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "blocks have runs");
         fits = 0;
     }
-    if (fits && !(turned = PyMem_Malloc(count * sizeof(Turned))))
+    if (fits && !(turned = PyMem_Malloc(2 * count * sizeof(Turned))))
         fits = PyErr_NoMemory() != NULL;
     for (Py_ssize_t n = 0; fits && n < count; n++) {
         int64_t asked = hypotheses[n];
@@ -174,9 +186,7 @@ WIDE PyObject *nearest(PyObject *self, PyObject *args)
             turned[found++] = (Turned){share, n};
     }
     if (fits) {
-        found = first_of(turned, found, most, largest);
-        qsort(turned, found, sizeof(Turned), by_share);
-        found = found < most ? found : most;
+        found = in_order(turned, found, most, largest, turned + count);
         result = chosen_of(turned, found, posting, hypotheses, before, &how);
     }
     PyMem_Free(turned);
@@ -185,29 +195,61 @@ WIDE PyObject *nearest(PyObject *self, PyObject *args)
 }
 
 /* One row of a block's columns, which are differences from row to row: summed up to it. */
-PyObject *anchor(PyObject *self, PyObject *args)
+static void sum_up(const uint8_t *steps, Py_ssize_t count, Py_ssize_t number, int8_t *codes,
+                   uint8_t *mean, uint8_t *deviation)
 {
-    Py_buffer b[4];
-    Py_ssize_t begin, count, number, at;
-    if (!PyArg_ParseTuple(args, "y*nnnw*w*w*n", &b[0], &begin, &count, &number, &b[1], &b[2], &b[3],
-                          &at))
-        return NULL;
-    Py_ssize_t rows = rows_in(&b[1], 1, CODES);
-    int fits = rows >= 0 && has(&b[2], 1, rows) && has(&b[3], 1, rows);
-    if (fits && (begin < 0 || number < 0 || number >= count || at < 0 || at >= rows ||
-                 begin + ROW * count > b[0].len)) {
-        PyErr_Format(PyExc_ValueError, "it has %zd runs", count);
-        fits = 0;
-    }
-    const uint8_t *steps = (const uint8_t *)b[0].buf + begin;
-    for (int column = 0; fits && column < ROW; column++, steps += count) {
+    for (int column = 0; column < ROW; column++, steps += count) {
         uint8_t total = 0;
         for (Py_ssize_t row = 0; row <= number; row++)
             total += steps[row];
         if (column >= 2)
-            ((uint8_t *)b[1].buf)[at * CODES + column - 2] = total;
+            codes[column - 2] = (int8_t)total;
         else
-            ((uint8_t *)b[2 + column].buf)[at] = total;
+            *(column ? deviation : mean) = total;
+    }
+}
+
+/* The steps of a block's body, whose first two bytes tell how many runs it has, after `head` bytes
+   and twelve for each run; NULL, and an error, where it has not the run of this number. */
+static const uint8_t *steps_in(PyObject *body, Py_ssize_t head, Py_ssize_t number,
+                               Py_ssize_t *count)
+{
+    char *data;
+    Py_ssize_t there;
+    if (PyBytes_AsStringAndSize(body, &data, &there) < 0)
+        return NULL;
+    *count = there < 2 ? 0 : (uint8_t)data[0] << 8 | (uint8_t)data[1];
+    head += 12 * *count;
+    if (number < *count && head >= 0 && head + ROW * *count <= there)
+        return (const uint8_t *)data + head;
+    PyErr_Format(PyExc_ValueError, "it has %zd runs", *count);
+    return NULL;
+}
+
+/* Of runs (n,) the rows, each in the block of the body that `which` tells the place of. */
+PyObject *anchors(PyObject *self, PyObject *args)
+{
+    Py_buffer b[4];
+    PyObject *bodies, *which;
+    Py_ssize_t block_runs, head;
+    if (!PyArg_ParseTuple(args, "O!O!y*nnw*w*w*", &PyList_Type, &bodies, &PyList_Type, &which,
+                          &b[0], &block_runs, &head, &b[1], &b[2], &b[3]))
+        return NULL;
+    Py_ssize_t rows = rows_in(&b[0], 4, 1), count;
+    int fits = rows >= 0 && has(&b[1], 1, CODES * rows) && has(&b[2], 1, rows) &&
+               has(&b[3], 1, rows);
+    if (fits && (PyList_Size(which) != rows || block_runs <= 0)) {
+        PyErr_SetString(PyExc_ValueError, "an array has another length");
+        fits = 0;
+    }
+    for (Py_ssize_t n = 0; fits && n < rows; n++) {
+        Py_ssize_t number = ((const uint32_t *)b[0].buf)[n] % block_runs;
+        PyObject *body = PyList_GetItem(bodies, PyLong_AsSsize_t(PyList_GetItem(which, n)));
+        const uint8_t *steps = body ? steps_in(body, head, number, &count) : NULL;
+        fits = steps != NULL;
+        if (fits)
+            sum_up(steps, count, number, (int8_t *)b[1].buf + n * CODES, (uint8_t *)b[2].buf + n,
+                   (uint8_t *)b[3].buf + n);
     }
     release(b, 4);
     return fits ? Py_NewRef(Py_None) : NULL;

@@ -53,17 +53,25 @@ static int take(Piece *piece, Py_ssize_t number, Py_ssize_t rows)
     return 0;
 }
 
-/* How many of ascending keys are below a bound, or at it where that is `included`. */
-static Py_ssize_t below(const uint32_t *keys, Py_ssize_t count, uint32_t bound, int included)
+/* How many of ascending keys are below a bound, or at it where that is `included`. The first `from`
+   of them are; the others are looked at in strides of `step`, and longer ones, before bisecting. */
+static Py_ssize_t below(const uint32_t *keys, Py_ssize_t count, Py_ssize_t from, Py_ssize_t step,
+                        uint32_t bound, int included)
 {
-    Py_ssize_t low = 0;
-    while (count > 0) {
-        Py_ssize_t half = count / 2;
-        if (keys[low + half] < bound || (included && keys[low + half] == bound)) {
-            low += half + 1;
-            count -= half + 1;
-        } else
-            count = half;
+    uint64_t end = (uint64_t)bound + (included != 0);
+    Py_ssize_t low = from, high = from + step;
+    while (high <= count && keys[high - 1] < end) {
+        low = high;
+        step *= 2;
+        high += step;
+    }
+    high = high <= count ? high - 1 : count;
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        if (keys[middle] < end)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -73,17 +81,34 @@ typedef struct {
     Py_ssize_t blocks, count, piece_rows, block_rows;
 } Outline;
 
-/* The same of a whole segment's keys; -1 where a piece could not be had. */
-static Py_ssize_t rows_below(const Outline *segment, Piece *keys, uint32_t bound, int included)
+/* Where a bound lies in a segment: how many blocks begin below it, and how many rows are. */
+typedef struct {
+    uint32_t key;
+    Py_ssize_t block, row;
+} Bound;
+
+/* Find where a bound that is not below another lies; 0 where a piece could not be had. */
+static int find(const Outline *segment, Piece *keys, uint32_t key, int included, Py_ssize_t stride,
+                const Bound *before, Bound *found)
 {
-    Py_ssize_t block = below(segment->fences, segment->blocks, bound, included);
-    Py_ssize_t row = block ? (block - 1) * segment->block_rows : 0;
-    Py_ssize_t rows = segment->count - row, begin = row % segment->piece_rows;
+    Py_ssize_t block = below(segment->fences, segment->blocks, before->block, stride, key, included);
+    Py_ssize_t first = block ? (block - 1) * segment->block_rows : 0;
+    Py_ssize_t rows = segment->count - first, begin = first % segment->piece_rows;
+    Py_ssize_t known = before->row > first ? before->row - first : 0;
     rows = rows < segment->block_rows ? rows : segment->block_rows;
-    if (!take(keys, row / segment->piece_rows, begin + rows))
-        return -1;
-    return row + below((const uint32_t *)keys->data.buf + begin, rows, bound, included);
+    if (!take(keys, first / segment->piece_rows, begin + rows))
+        return 0;
+    const uint32_t *there = (const uint32_t *)keys->data.buf + begin;
+    *found = (Bound){key, block, first + below(there, rows, known, stride, key, included)};
+    return 1;
 }
+
+/* Where the keys of ranges lie: those of `count` ranges from `first` to `last`, the latter
+   excluded, `rows` in all. */
+typedef struct {
+    int64_t *probe, *first, *last;
+    Py_ssize_t count, rows;
+} Hits;
 
 static int are_positive(Py_ssize_t one, Py_ssize_t other)
 {
@@ -91,40 +116,6 @@ static int are_positive(Py_ssize_t one, Py_ssize_t other)
         return 1;
     PyErr_SetString(PyExc_ValueError, "an array is no segment's: pieces have rows, places 32 bits");
     return 0;
-}
-
-PyObject *hits(PyObject *self, PyObject *args)
-{
-    Py_buffer b[7];
-    Outline segment;
-    Piece pieces = {.number = -1, .item = 4};
-    if (!PyArg_ParseTuple(args, "ny*nnOy*y*y*w*w*w*", &segment.count, &b[0], &segment.piece_rows,
-                          &segment.block_rows, &pieces.fetch, &b[1], &b[2], &b[3], &b[4], &b[5],
-                          &b[6]))
-        return NULL;
-    segment.fences = b[0].buf, segment.blocks = b[0].len / 4;
-    const uint32_t *keys = b[1].buf;
-    const uint8_t *low_min = b[2].buf, *low_max = b[3].buf;
-    int64_t *probe = b[4].buf, *first = b[5].buf, *last = b[6].buf;
-    Py_ssize_t count = rows_in(&b[1], 4, 1), found = 0, rows = 0;
-    int fits = count >= 0 && are_positive(segment.piece_rows, segment.block_rows) &&
-               has(&b[0], 4, (segment.count + segment.block_rows - 1) / segment.block_rows) &&
-               has(&b[2], 1, count) && has(&b[3], 1, count) && has(&b[4], 8, count) &&
-               has(&b[5], 8, count) && has(&b[6], 8, count);
-    for (Py_ssize_t n = 0; fits && n < count; n++) {
-        uint32_t key = keys[n] << LOW_IN_KEY;
-        uint32_t least = key | low_min[n] >> LOW_IN_KEY, most = key | low_max[n] >> LOW_IN_KEY;
-        Py_ssize_t begin = rows_below(&segment, &pieces, least, 0);
-        Py_ssize_t end = begin < 0 ? -1 : rows_below(&segment, &pieces, most, 1);
-        fits = end >= 0;
-        if (end > begin) {
-            probe[found] = n, first[found] = begin, last[found] = end;
-            found++, rows += end - begin;
-        }
-    }
-    let_go(&pieces);
-    release(b, 7);
-    return fits ? Py_BuildValue("nn", found, rows) : NULL;
 }
 
 /* The posting at a row of a piece: vcdb.store.segments.Rows.postings. */
@@ -151,10 +142,41 @@ INLINED Posting posting_at(uint32_t key, const void *values, Py_ssize_t at, int 
 }
 
 typedef struct {
+    const uint32_t *keys;
     const uint8_t *low_min, *low_max, *most_bits;
     const uint64_t *sketches, *certain;
     Py_ssize_t ranges, asked;
 } Wanted;
+
+/* Where the keys of all ranges lie, until more than `most` rows are found; 0 where a piece could
+   not be had. */
+static int find_all(const Outline *segment, Piece *pieces, const Wanted *what, Py_ssize_t most,
+                    Hits *hits)
+{
+    Bound begin = {0}, end;
+    Py_ssize_t stride = 1 + segment->blocks / (2 * what->ranges + 1);
+    hits->count = hits->rows = 0;
+    hits->probe = PyMem_Malloc(3 * 8 * what->ranges);
+    if (!hits->probe)
+        return PyErr_NoMemory() != NULL;
+    hits->first = hits->probe + what->ranges, hits->last = hits->first + what->ranges;
+    for (Py_ssize_t n = 0; n < what->ranges && hits->rows <= most; n++) {
+        uint32_t key = what->keys[n] << LOW_IN_KEY;
+        uint32_t least = key | what->low_min[n] >> LOW_IN_KEY;
+        /* Ranges ascend; those of the same key, asked for by several, need not. */
+        if (least < begin.key)
+            begin = (Bound){0};
+        if (!find(segment, pieces, least, 0, stride, &begin, &begin) ||
+            !find(segment, pieces, key | what->low_max[n] >> LOW_IN_KEY, 1, 1, &begin, &end))
+            return 0;
+        if (end.row > begin.row) {
+            hits->probe[hits->count] = n, hits->first[hits->count] = begin.row;
+            hits->last[hits->count++] = end.row;
+            hits->rows += end.row - begin.row;
+        }
+    }
+    return 1;
+}
 
 typedef struct {
     Posting *posting;
@@ -199,43 +221,131 @@ INLINED int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssiz
     return 1;
 }
 
+/* All rows that are of use of those where the keys of ranges lie. */
+INLINED int sift_all(const Wanted *what, const Hits *hits, Piece *keys, Piece *values,
+                     Py_ssize_t piece_rows, int run_bits, Found *found)
+{
+    found->posting = PyMem_Malloc(hits->rows * sizeof(Posting));
+    found->probe = PyMem_Malloc(hits->rows * 8);
+    found->count = found->within = 0;
+    if (!found->posting || !found->probe)
+        return PyErr_NoMemory() != NULL;
+    for (Py_ssize_t n = 0; n < hits->count; n++)
+        if (!sift_span(what, hits->probe[n], hits->first[n], hits->last[n], keys, values,
+                       piece_rows, run_bits, found))
+            return 0;
+    return 1;
+}
+
+/* As Python has it, with how many rows were looked at; frees what was found. */
+static PyObject *postings_of(Found *found, Py_ssize_t rows, int fits)
+{
+    PyObject *result = NULL;
+    if (fits)
+        result = Py_BuildValue("y#y#nn", found->posting, found->count * sizeof(Posting),
+                               found->probe, found->count * 8, found->within, rows);
+    PyMem_Free(found->posting);
+    PyMem_Free(found->probe);
+    return result;
+}
+
+/* Buffers of ranges and of what postings must be like; 0, and an error, where they do not fit. */
+static int wanted_of(const Py_buffer *ranges, const Py_buffer *likeness, Wanted *what)
+{
+    *what = (Wanted){NULL, ranges[0].buf, ranges[1].buf, likeness[2].buf, likeness[0].buf,
+                     likeness[1].buf, ranges[0].len, likeness[2].len};
+    return has(&ranges[1], 1, what->ranges) && has(&likeness[0], 8, what->asked) &&
+           has(&likeness[1], 8, what->asked) &&
+           (what->asked <= 1 || has(&likeness[2], 1, what->ranges));
+}
+
+/* Whether buffers are a segment's fences, and keys of ranges. */
+static int outline_fits(const Outline *segment, const Py_buffer *fences, const Py_buffer *keys,
+                        const Wanted *what)
+{
+    return are_positive(segment->piece_rows, segment->block_rows) &&
+           has(fences, 4, (segment->count + segment->block_rows - 1) / segment->block_rows) &&
+           has(keys, 4, what->ranges);
+}
+
+/* Where the keys of ranges lie in a segment: numbers of ranges, and their first and last rows. */
+PyObject *hits(PyObject *self, PyObject *args)
+{
+    Py_buffer b[4];
+    Outline segment;
+    Piece keys = {.number = -1, .item = 4};
+    Hits found = {0};
+    if (!PyArg_ParseTuple(args, "ny*nnOy*y*y*", &segment.count, &b[0], &segment.piece_rows,
+                          &segment.block_rows, &keys.fetch, &b[1], &b[2], &b[3]))
+        return NULL;
+    segment.fences = b[0].buf, segment.blocks = b[0].len / 4;
+    Wanted what = {b[1].buf, b[2].buf, b[3].buf, .ranges = b[2].len};
+    int fits = has(&b[3], 1, what.ranges) && outline_fits(&segment, &b[0], &b[1], &what) &&
+               find_all(&segment, &keys, &what, PY_SSIZE_T_MAX, &found);
+    PyObject *result = NULL;
+    if (fits)
+        result = Py_BuildValue("y#y#y#n", found.probe, 8 * found.count, found.first,
+                               8 * found.count, found.last, 8 * found.count, found.rows);
+    PyMem_Free(found.probe);
+    let_go(&keys);
+    release(b, 4);
+    return result;
+}
+
+/* The postings in a segment that are of use; None where more than `most` lie within the ranges. */
+WIDE PyObject *scanned(PyObject *self, PyObject *args)
+{
+    Py_buffer b[7];
+    Outline segment;
+    Piece keys = {.number = -1, .item = 4}, values = {.number = -1};
+    Wanted what;
+    Hits found_at = {0};
+    Found found = {0};
+    Py_ssize_t most;
+    int run_bits;
+    if (!PyArg_ParseTuple(args, "ny*nnOOiy*y*y*y*y*y*n", &segment.count, &b[0],
+                          &segment.piece_rows, &segment.block_rows, &keys.fetch, &values.fetch,
+                          &run_bits, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &most))
+        return NULL;
+    values.item = run_bits ? sizeof(Narrow) : sizeof(Wide);
+    segment.fences = b[0].buf, segment.blocks = b[0].len / 4;
+    int fits = are_positive(1, NARROW_BITS + 1 - run_bits) && wanted_of(&b[2], &b[4], &what) &&
+               outline_fits(&segment, &b[0], &b[1], &what);
+    what.keys = b[1].buf;
+    fits = fits && find_all(&segment, &keys, &what, most, &found_at);
+    int too_many = fits && found_at.rows > most;
+    if (fits && !too_many)
+        fits = sift_all(&what, &found_at, &keys, &values, segment.piece_rows, run_bits, &found);
+    PyObject *result = postings_of(&found, found_at.rows, fits && !too_many);
+    PyMem_Free(found_at.probe);
+    let_go(&keys);
+    let_go(&values);
+    release(b, 7);
+    return too_many ? Py_NewRef(Py_None) : result;
+}
+
+/* The same of the rows where some keys are known to lie. */
 WIDE PyObject *kept(PyObject *self, PyObject *args)
 {
     Py_buffer b[8];
     Piece keys = {.number = -1, .item = 4}, values = {.number = -1};
+    Wanted what;
+    Found found = {0};
     Py_ssize_t piece_rows;
     int run_bits;
     if (!PyArg_ParseTuple(args, "y*y*y*OOniy*y*y*y*y*", &b[0], &b[1], &b[2], &keys.fetch,
                           &values.fetch, &piece_rows, &run_bits, &b[3], &b[4], &b[5], &b[6], &b[7]))
         return NULL;
-    const int64_t *probe = b[0].buf, *first = b[1].buf, *last = b[2].buf;
-    Wanted what = {b[3].buf, b[4].buf, b[7].buf, b[5].buf, b[6].buf, b[3].len, b[7].len};
-    Py_ssize_t spans = rows_in(&b[0], 8, 1), total = 0;
+    Hits found_at = {b[0].buf, b[1].buf, b[2].buf, rows_in(&b[0], 8, 1), 0};
     values.item = run_bits ? sizeof(Narrow) : sizeof(Wide);
-    int fits = spans >= 0 && are_positive(piece_rows, NARROW_BITS + 1 - run_bits) &&
-               has(&b[1], 8, spans) && has(&b[2], 8, spans) &&
-               has(&b[4], 1, what.ranges) && has(&b[5], 8, what.asked) && has(&b[6], 8, what.asked);
-    if (fits && what.asked > 1)
-        fits = has(&b[7], 1, what.ranges);
-    for (Py_ssize_t n = 0; fits && n < spans; n++)
-        total += last[n] > first[n] ? last[n] - first[n] : 0;
-    Found found = {.count = 0};
-    if (fits) {
-        found.posting = PyMem_Malloc(total * sizeof(Posting));
-        found.probe = PyMem_Malloc(total * 8);
-        fits = found.posting && found.probe;
-        if (!fits)
-            PyErr_NoMemory();
-    }
-    for (Py_ssize_t n = 0; fits && n < spans; n++)
-        fits = sift_span(&what, probe[n], first[n], last[n], &keys, &values, piece_rows, run_bits,
-                         &found);
-    PyObject *result = NULL;
+    int fits = found_at.count >= 0 && are_positive(piece_rows, NARROW_BITS + 1 - run_bits) &&
+               has(&b[1], 8, found_at.count) && has(&b[2], 8, found_at.count) &&
+               wanted_of(&b[3], &b[5], &what);
+    for (Py_ssize_t n = 0; fits && n < found_at.count; n++)
+        found_at.rows += found_at.last[n] > found_at.first[n] ? found_at.last[n] - found_at.first[n] : 0;
     if (fits)
-        result = Py_BuildValue("y#y#n", found.posting, found.count * sizeof(Posting), found.probe,
-                               found.count * 8, found.within);
-    PyMem_Free(found.posting);
-    PyMem_Free(found.probe);
+        fits = sift_all(&what, &found_at, &keys, &values, piece_rows, run_bits, &found);
+    PyObject *result = postings_of(&found, found_at.rows, fits);
     let_go(&keys);
     let_go(&values);
     release(b, 8);

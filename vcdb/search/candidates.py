@@ -89,6 +89,8 @@ class Candidates:
         self._blanks: dict[int, float] = {}
         self._asked: Asked = set()
         self._looked: list[_Looked] = []
+        self._ranked: _Looked | None = None
+        self._unranked: list[_Looked] = []
         self._beyond_doubt: tuple[_Looked, int] | None = None
         self._scenes = Scenes(store, self._pictures)
         self._sure: bool | None = False
@@ -122,9 +124,18 @@ class Candidates:
     def is_sure(self) -> bool:
         """Whether the best record is so good that looking further could not beat it."""
         if self._sure is None:
-            looked = min(self._looked, key=lambda one: one.best)
+            looked = self._nearest()
             self._sure = looked.best[0] <= _SURE_DIFFERENCE and self._is_sure(looked)
         return self._sure
+
+    def _nearest(self) -> _Looked:
+        """Those among whom the best record is; something must have been looked at."""
+        for looked in self._unranked:
+            if self._ranked is None or looked.best < self._ranked.best:
+                self._ranked = looked
+        self._unranked.clear()
+        assert self._ranked is not None
+        return self._ranked
 
     def _is_sure(self, looked: _Looked) -> bool:
         row = looked.best[1]
@@ -152,6 +163,7 @@ class Candidates:
             near = near.rows(there)
         looked = _Looked(near, self._pictures(near.hypothesis), descriptors)
         self._looked.append(looked)
+        self._unranked.append(looked)
         self._sure = None
         if len(looked.query.mean) == 1 and self._has_detail(int(near.hypothesis[0])):
             row = beyond_doubt(looked.query, descriptors)
@@ -179,10 +191,13 @@ class Candidates:
                 # There is but one, and what is beyond doubt is near enough.
                 hypothesis, video_id, run = (int(part[0]) for part in near)
                 return [Block(hypothesis, video_id, run // BLOCK_RUNS)]
-        best = min((looked.best[0] for looked in self._looked), default=np.inf)
-        limit = min(_WORST_RECORD, best + _PROMISING)
+        if not self._looked:
+            return []
+        limit = min(_WORST_RECORD, self._nearest().best[0] + _PROMISING)
         found: dict[Block, float] = {}
         for looked in self._looked:
+            if looked.best[0] > limit:
+                continue
             rows = np.flatnonzero(looked.robust <= limit)
             columns = (*looked.near, looked.robust)
             for number, video_id, run, difference in zip(
@@ -200,7 +215,7 @@ class Candidates:
         if self._beyond_doubt is not None:
             looked, row = self._beyond_doubt
         else:
-            looked = min(self._looked, key=lambda one: one.best)
+            looked = self._nearest()
             row = looked.best[1]
         return int(looked.near.video_id[row]), int(looked.near.run[row])
 

@@ -53,7 +53,7 @@ _WINDOW_LOG, _SEARCH_LOG, _LEAST_MATCH, _GOOD_MATCH = 14, 2, 7, 32
 #: Rows whose values are in memory at once: then they stay in the processor's.
 _ROWS_AT_ONCE = 1024
 _HEAD = struct.Struct(">HIqQ")
-_COUNT, _END = struct.Struct(">H"), struct.Struct(">I")
+_COUNT, _END, _ENDS = map(struct.Struct, (">H", ">I", ">II"))
 
 
 class Place(NamedTuple):
@@ -212,36 +212,25 @@ def _room_for(count: int) -> Descriptors:
     return Descriptors(codes, np.empty(count, np.uint8), np.empty(count, np.uint8))
 
 
-def anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
-    """Descriptors of some runs of some blocks: of each body those of these numbers, from 0.
+def anchors_of(bodies: list[bytes], which: list[int], runs: NDArray[np.uint32]) -> Descriptors:
+    """Descriptors of runs (n,) of these numbers, each in the block whose body is at ``which``.
 
     A run that a block does not have is an error, as a damaged block is: CorruptStoreError.
     """
-    if kernels.compiled:
-        return _compiled_anchors_of(found)
-    parts = []
     with _translated:
-        for body, numbers in found:
-            (count,) = _COUNT.unpack_from(body)
-            columns = _columns(body, count)
-            if max(numbers) >= count:
+        if kernels.compiled:
+            anchors = _room_for(len(runs))
+            kernels.compiled.anchors(bodies, which, runs, BLOCK_RUNS, _HEAD.size, *anchors)
+            return anchors
+        rows = np.empty((len(runs), 2 + CODES), np.uint8)
+        for row, (place, run) in enumerate(zip(which, runs.tolist(), strict=True)):
+            (count,) = _COUNT.unpack_from(bodies[place])
+            columns, number = _columns(bodies[place], count), run % BLOCK_RUNS
+            if number >= count:
                 raise ValueError(f"it has {count} runs")
             # Most often one run is wanted: then summing up to it is several times faster.
-            parts += [np.einsum("ij->i", columns[:, : number + 1]) for number in numbers]
-    return _descriptors(np.array(parts, np.uint8).reshape(-1, 2 + CODES))
-
-
-def _compiled_anchors_of(found: Sequence[tuple[bytes, Sequence[int]]]) -> Descriptors:
-    descriptors = _room_for(sum(len(numbers) for _, numbers in found))
-    at = 0
-    with _translated:
-        for body, numbers in found:
-            (count,) = _COUNT.unpack_from(body)
-            begin = _HEAD.size + 12 * count
-            for number in numbers:
-                kernels.compiled.anchor(body, begin, count, number, *descriptors, at)
-                at += 1
-    return descriptors
+            np.einsum("ij->i", columns[:, : number + 1], out=rows[row])
+        return _descriptors(rows)
 
 
 class _Translated:
@@ -311,8 +300,10 @@ def block_in(chunk: bytes | memoryview, number: int) -> slice | None:
         if number >= count:
             return None
         # Where the block before ends, this one begins.
-        (end,) = _END.unpack_from(view, 2 + 4 * number)
-        (start,) = _END.unpack_from(view, 4 * number - 2) if number else (0,)
+        if number:
+            start, end = _ENDS.unpack_from(view, 4 * number - 2)
+        else:
+            start, (end,) = 0, _END.unpack_from(view, 2)
     except struct.error as error:
         raise CorruptStoreError(f"a chunk of runs cannot be read ({error})") from error
     data = 2 + 4 * count

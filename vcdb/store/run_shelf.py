@@ -34,6 +34,8 @@ _PAGE_HEAD_BYTES, _ENTRY_BYTES = 16, 18
 _ENTRIES_ON_PAGE = 4
 #: Blocks that are kept for the next to ask for them: bodies and runs, 15 KB each.
 _MOST_KEPT = 256
+#: In place of a block's number, where it is not there.
+_GONE = -1
 
 
 def chunks_of(runs: RunTable) -> list[bytes]:
@@ -135,24 +137,23 @@ class RunShelf:
         self, txn: Any, video_ids: NDArray[np.uint32], runs: NDArray[np.uint32]
     ) -> tuple[NDArray[np.intp], Descriptors]:
         """See Store."""
-        wanted: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
-        for row, (video_id, run) in enumerate(zip(video_ids.tolist(), runs.tolist(), strict=True)):
-            rows, numbers = wanted.setdefault((video_id, run // BLOCK_RUNS), ([], []))
-            rows.append(row)
-            numbers.append(run % BLOCK_RUNS)
-        rows, there = [], []
         kept = self._kept(txn)
-        for place, (rows_there, numbers) in wanted.items():
-            body = self._body(txn, kept, place)
-            if body is not None:
-                rows += rows_there
-                there.append((body, numbers))
-        found, present = anchors_of(there), np.array(rows, np.intp)
-        if len(there) == len(rows):
-            # One of each block, in the order asked for.
-            return present, found
-        order = np.argsort(present)
-        return present[order], found.take(order)
+        bodies: list[bytes] = []
+        numbers: dict[tuple[int, int], int] = {}
+        which = []
+        for place in zip(video_ids.tolist(), (runs // BLOCK_RUNS).tolist(), strict=True):
+            number = numbers.get(place)
+            if number is None:
+                body = self._body(txn, kept, place)
+                number = numbers[place] = _GONE if body is None else len(bodies)
+                if body is not None:
+                    bodies.append(body)
+            which.append(number)
+        rows = np.arange(len(which))
+        if _GONE in which:
+            rows = np.flatnonzero(np.array(which) != _GONE)
+            runs, which = runs[rows], [number for number in which if number != _GONE]
+        return rows, anchors_of(bodies, which, runs)
 
     def all_of(self, txn: Any, video: Video) -> RunTable:
         """All runs of a video. Raises CorruptStoreError where some are missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,7 +32,13 @@ class _Hits(NamedTuple):
 def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
     """Where keys of the ranges lie."""
     if kernels.compiled:
-        return _compiled_hits(segment, ranges)
+        outline = segment.count, segment.fences, PIECE, BLOCK
+        *columns, rows = kernels.compiled.hits(*outline, segment.keys_of, *ranges)
+        return (
+            _Hits(segment, *(np.frombuffer(one, np.int64) for one in columns), rows)
+            if rows
+            else None
+        )
     begins, ends = (bounds_of(ranges.keys, low) for low in ranges[1:])
     if segment.count <= PIECE:
         keys = segment.keys_of(0)
@@ -46,14 +53,6 @@ def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
     first = keys.searchsorted(begins) + skipped[blocks.searchsorted(first_block)]
     last = keys.searchsorted(ends, "right") + skipped[blocks.searchsorted(last_block)]
     return _found(segment, first, last)
-
-
-def _compiled_hits(segment: Segment, ranges: Ranges) -> _Hits | None:
-    columns = tuple(np.empty(len(ranges.keys), np.int64) for _ in range(3))
-    outline = segment.count, segment.fences, PIECE, BLOCK
-    count, rows = kernels.compiled.hits(*outline, segment.keys_of, *ranges, *columns)
-    probe, first, last = (part[:count] for part in columns)
-    return _Hits(segment, probe, first, last, rows) if count else None
 
 
 def _found(segment: Segment, first: NDArray[np.intp], last: NDArray[np.intp]) -> _Hits | None:
@@ -80,7 +79,16 @@ def scan(
 ) -> Scanned:
     """Postings within the ranges, in order; see Store.scan."""
     ranges = Ranges(*map(np.ascontiguousarray, ranges))
-    found = [hits for one in segments if one.count and (hits := _hits(one, ranges))]
+    every = [one for one in segments if one.count]
+    found = _compiled(every, ranges, most, likeness) if kernels.compiled else None
+    return _limited(every, ranges, most, likeness) if found is None else found
+
+
+def _limited(
+    segments: Sequence[Segment], ranges: Ranges, most: int | None, likeness: Likeness | None
+) -> Scanned:
+    """Where rows lie is found first, so that of too many some of each range can be chosen."""
+    found = [hits for one in segments if (hits := _hits(one, ranges))]
     if not found:
         return Scanned(np.empty(0, POSTING), 0, np.empty(0, np.intp), 0)
     passed_over = 0 if most is None else max(0, sum(hits.rows for hits in found) - most)
@@ -88,10 +96,15 @@ def scan(
         found = _at_most(found, most)
     sifted = _compiled_sifted if kernels.compiled else _sifted
     postings, probe, within = sifted(found, ranges, likeness)
-    if len(found) > 1:
-        order = np.lexsort((postings["place"], probe))
-        postings, probe = postings[order], probe[order]
-    return Scanned(postings, passed_over, probe, within)
+    return _in_order(Scanned(postings, passed_over, probe, within), len(found))
+
+
+def _in_order(found: Scanned, segments: int) -> Scanned:
+    """What was found in so many segments, one after the other, as if it were one."""
+    if segments == 1:
+        return found
+    order = np.lexsort((found.postings["place"], found.probe))
+    return found._replace(postings=found.postings[order], probe=found.probe[order])
 
 
 #: Postings, the numbers of their ranges, and how many are within these, whether alike or not.
@@ -123,6 +136,32 @@ def _sifted(found: list[_Hits], ranges: Ranges, likeness: Likeness | None) -> _S
 _ANY = Likeness(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint8))
 
 
+def _compiled(
+    segments: Sequence[Segment], ranges: Ranges, most: int | None, likeness: Likeness | None
+) -> Scanned | None:
+    """In one go; None where more than ``most`` rows lie within the ranges."""
+    parts, left = [], sys.maxsize if most is None else most
+    for one in segments:
+        part = kernels.compiled.scanned(
+            one.count,
+            one.fences,
+            PIECE,
+            BLOCK,
+            one.keys_of,
+            one.values_of,
+            one.run_bits,
+            *ranges,
+            *(likeness or _ANY),
+            left,
+        )
+        if part is None:
+            return None
+        parts.append(part)
+        left -= part[-1]
+    postings, probe, within = _joined(parts)
+    return _in_order(Scanned(postings, 0, probe, within), len(parts))
+
+
 def _compiled_sifted(found: list[_Hits], ranges: Ranges, likeness: Likeness | None) -> _Sifted:
     parts = [
         kernels.compiled.kept(
@@ -138,7 +177,12 @@ def _compiled_sifted(found: list[_Hits], ranges: Ranges, likeness: Likeness | No
         )
         for hits in found
     ]
-    postings, probe, within = zip(*parts, strict=True)
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[tuple[bytes, bytes, int, int]]) -> _Sifted:
+    """What was found in segments, one after the other."""
+    postings, probe, within, _ = zip(*parts, strict=True) if parts else [()] * 4
     return (
         np.frombuffer(b"".join(postings), POSTING),
         np.frombuffer(b"".join(probe), np.int64),
