@@ -51,11 +51,13 @@ def sketch(
     certain: _Array,
     detail: _Array,
 ) -> None: ...
+def pieces() -> object: ...
 def hits(
     count: int,
     fences: _Array,
     piece_rows: int,
     block_rows: int,
+    keys_held: object,
     keys_of: Callable[[int], _Array],
     keys: _Array,
     low_min: _Array,
@@ -66,7 +68,9 @@ def scanned(
     fences: _Array,
     piece_rows: int,
     block_rows: int,
+    keys_held: object,
     keys_of: Callable[[int], _Array],
+    values_held: object,
     values_of: Callable[[int], _Array],
     run_bits: int,
     keys: _Array,
@@ -81,7 +85,9 @@ def kept(
     probe: _Array,
     first: _Array,
     last: _Array,
+    keys_held: object,
     keys_of: Callable[[int], _Array],
+    values_held: object,
     values_of: Callable[[int], _Array],
     piece_rows: int,
     run_bits: int,

@@ -94,6 +94,7 @@ PyObject *band_sums(PyObject *self, PyObject *args);
 PyObject *widen(PyObject *self, PyObject *args);
 PyObject *keys_of_rungs(PyObject *self, PyObject *args);
 PyObject *sketch(PyObject *self, PyObject *args);
+PyObject *pieces(PyObject *self, PyObject *args);
 PyObject *hits(PyObject *self, PyObject *args);
 PyObject *scanned(PyObject *self, PyObject *args);
 PyObject *kept(PyObject *self, PyObject *args);

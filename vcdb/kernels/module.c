@@ -10,6 +10,7 @@ static PyMethodDef methods[] = {
     {"widen", widen, METH_VARARGS, "See vcdb.search.probes.widen."},
     {"keys_of_rungs", keys_of_rungs, METH_VARARGS, "See vcdb.search.probes."},
     {"sketch", sketch, METH_VARARGS, "See vcdb.fingerprint.sketch.sketched."},
+    {"pieces", pieces, METH_VARARGS, "See vcdb.store.segments.Segment."},
     {"hits", hits, METH_VARARGS, "See vcdb.store.segment_scan."},
     {"scanned", scanned, METH_VARARGS, "See vcdb.store.segment_scan."},
     {"kept", kept, METH_VARARGS, "See vcdb.store.segment_scan."},

@@ -18,39 +18,106 @@ typedef struct {
 } Wide;
 #pragma pack(pop)
 
-/* A piece of a segment that is at hand: what `fetch` gave for its number. */
-typedef struct {
-    PyObject *fetch, *object;
-    Py_ssize_t number, item;
-    Py_buffer data;
-} Piece;
+/* What lies far apart in memory is asked for so many steps ahead. */
+enum { AHEAD = 4 };
 
-static void let_go(Piece *piece)
+/* Pieces that were fetched, by their numbers; NULL where one was not. */
+typedef struct {
+    Py_ssize_t room;
+    Py_buffer **at;
+} Held;
+
+static const char HELD[] = "vcdb.kernels.pieces";
+
+static void let_go(Held *held)
 {
-    if (piece->object)
-        PyBuffer_Release(&piece->data);
-    Py_CLEAR(piece->object);
-    piece->number = -1;
+    for (Py_ssize_t n = 0; n < held->room; n++)
+        if (held->at[n]) {
+            PyBuffer_Release(held->at[n]);
+            PyMem_Free(held->at[n]);
+        }
+    PyMem_Free(held->at);
+    *held = (Held){0, NULL};
 }
 
-/* Have the piece of this number at hand, with `rows` rows at least; 0 where that fails. */
-static int take(Piece *piece, Py_ssize_t number, Py_ssize_t rows)
+static void forget(PyObject *capsule)
 {
-    if (piece->number != number) {
-        let_go(piece);
-        piece->object = PyObject_CallFunction(piece->fetch, "n", number);
-        if (!piece->object)
-            return 0;
-        if (PyObject_GetBuffer(piece->object, &piece->data, PyBUF_SIMPLE) < 0) {
-            Py_CLEAR(piece->object);
-            return 0;
-        }
-        piece->number = number;
-    }
-    if (piece->data.len >= rows * piece->item)
+    Held *held = PyCapsule_GetPointer(capsule, HELD);
+    let_go(held);
+    PyMem_Free(held);
+}
+
+/* Room for a segment's keys or values: what was fetched is held as long as this is. */
+PyObject *pieces(PyObject *self, PyObject *args)
+{
+    if (!PyArg_ParseTuple(args, ""))
+        return NULL;
+    Held *held = PyMem_Calloc(1, sizeof(Held));
+    PyObject *capsule = held ? PyCapsule_New(held, HELD, forget) : PyErr_NoMemory();
+    if (!capsule)
+        PyMem_Free(held);
+    return capsule;
+}
+
+/* Pieces of a segment: those that are held, and what `fetch` gives for the numbers of others. */
+typedef struct {
+    Held *held, own;
+    PyObject *fetch;
+    Py_ssize_t item;
+} Pieces;
+
+/* Hold them where Python says, or, for None, for this call; 0 where that is no such room. */
+static int hold(Pieces *pieces, PyObject *capsule)
+{
+    pieces->own = (Held){0, NULL};
+    pieces->held = capsule == Py_None ? &pieces->own : PyCapsule_GetPointer(capsule, HELD);
+    return pieces->held != NULL;
+}
+
+static int has_room(Held *held, Py_ssize_t number)
+{
+    if (number < held->room)
         return 1;
+    Py_ssize_t room = 2 * number + 8;
+    Py_buffer **at = PyMem_Realloc(held->at, room * sizeof(Py_buffer *));
+    if (!at)
+        return PyErr_NoMemory() != NULL;
+    memset(at + held->room, 0, (room - held->room) * sizeof(Py_buffer *));
+    *held = (Held){room, at};
+    return 1;
+}
+
+static int fetch(Pieces *pieces, Py_ssize_t number)
+{
+    PyObject *object = PyObject_CallFunction(pieces->fetch, "n", number);
+    Py_buffer *data = object ? PyMem_Malloc(sizeof(Py_buffer)) : NULL;
+    int fits = data && PyObject_GetBuffer(object, data, PyBUF_SIMPLE) == 0;
+    if (object && !data)
+        PyErr_NoMemory();
+    Py_XDECREF(object);
+    if (!fits)
+        PyMem_Free(data);
+    else if (!has_room(pieces->held, number) || pieces->held->at[number]) {
+        /* Another thread may have been quicker. */
+        PyBuffer_Release(data);
+        PyMem_Free(data);
+    } else
+        pieces->held->at[number] = data;
+    return fits && !PyErr_Occurred();
+}
+
+/* Where a row lies whose piece has `rows` rows from there on; NULL, and an error, where not. */
+static const char *at_row(Pieces *pieces, Py_ssize_t piece_rows, Py_ssize_t row, Py_ssize_t rows)
+{
+    Py_ssize_t number = row / piece_rows, begin = row % piece_rows;
+    if (number >= pieces->held->room || !pieces->held->at[number])
+        if (!fetch(pieces, number))
+            return NULL;
+    const Py_buffer *data = pieces->held->at[number];
+    if (data->len >= (begin + rows) * pieces->item)
+        return (const char *)data->buf + begin * pieces->item;
     PyErr_SetString(PyExc_ValueError, "a piece of a segment is cut off");
-    return 0;
+    return NULL;
 }
 
 /* How many of ascending keys are below a bound, or at it where that is `included`. The first `from`
@@ -81,26 +148,40 @@ typedef struct {
     Py_ssize_t blocks, count, piece_rows, block_rows;
 } Outline;
 
-/* Where a bound lies in a segment: how many blocks begin below it, and how many rows are. */
+/* The rows of the block that has a bound's row, or ends there: `blocks` begin below the bound. */
 typedef struct {
-    uint32_t key;
-    Py_ssize_t block, row;
-} Bound;
+    Py_ssize_t first, rows;
+} Block;
 
-/* Find where a bound that is not below another lies; 0 where a piece could not be had. */
-static int find(const Outline *segment, Piece *keys, uint32_t key, int included, Py_ssize_t stride,
-                const Bound *before, Bound *found)
+static Block block_at(const Outline *segment, Py_ssize_t blocks)
 {
-    Py_ssize_t block = below(segment->fences, segment->blocks, before->block, stride, key, included);
-    Py_ssize_t first = block ? (block - 1) * segment->block_rows : 0;
-    Py_ssize_t rows = segment->count - first, begin = first % segment->piece_rows;
-    Py_ssize_t known = before->row > first ? before->row - first : 0;
-    rows = rows < segment->block_rows ? rows : segment->block_rows;
-    if (!take(keys, first / segment->piece_rows, begin + rows))
-        return 0;
-    const uint32_t *there = (const uint32_t *)keys->data.buf + begin;
-    *found = (Bound){key, block, first + below(there, rows, known, stride, key, included)};
-    return 1;
+    Py_ssize_t first = blocks ? (blocks - 1) * segment->block_rows : 0;
+    Py_ssize_t left = segment->count - first;
+    return (Block){first, left < segment->block_rows ? left : segment->block_rows};
+}
+
+/* How many of a segment's keys are below a bound, or at it where that is `included`. The first
+   `known` of them are; -1 where a piece could not be had. */
+static Py_ssize_t rows_below(const Outline *segment, Pieces *keys, Py_ssize_t blocks,
+                             uint32_t bound, int included, Py_ssize_t known, Py_ssize_t step)
+{
+    Block here = block_at(segment, blocks);
+    const char *there = at_row(keys, segment->piece_rows, here.first, here.rows);
+    known = known > here.first ? known - here.first : 0;
+    return there ? here.first + below((const uint32_t *)there, here.rows, known, step, bound,
+                                      included)
+                 : -1;
+}
+
+/* Ask for what a search in a block will look at first; 0 where its piece could not be had. */
+static int ask_for_block(const Outline *segment, Pieces *keys, Py_ssize_t blocks)
+{
+    enum { PARTS = 8 };
+    Block here = block_at(segment, blocks);
+    const char *there = at_row(keys, segment->piece_rows, here.first, here.rows);
+    for (int part = 1; there && part < PARTS; part++)
+        __builtin_prefetch(there + keys->item * (here.rows * part / PARTS));
+    return there != NULL;
 }
 
 /* Where the keys of ranges lie: those of `count` ranges from `first` to `last`, the latter
@@ -148,31 +229,49 @@ typedef struct {
     Py_ssize_t ranges, asked;
 } Wanted;
 
+/* For all ranges, how many blocks begin below the least key that they have. */
+static void find_blocks(const Outline *segment, const Wanted *what, int64_t *blocks)
+{
+    Py_ssize_t stride = 1 + segment->blocks / (2 * what->ranges + 1), before = 0;
+    uint32_t last = 0;
+    for (Py_ssize_t n = 0; n < what->ranges; n++) {
+        uint32_t least = what->keys[n] << LOW_IN_KEY | what->low_min[n] >> LOW_IN_KEY;
+        /* Ranges ascend; those of the same key, asked for by several, need not. */
+        if (least < last)
+            before = 0;
+        before = below(segment->fences, segment->blocks, before, stride, least, 0);
+        blocks[n] = before, last = least;
+    }
+}
+
 /* Where the keys of all ranges lie, until more than `most` rows are found; 0 where a piece could
    not be had. */
-static int find_all(const Outline *segment, Piece *pieces, const Wanted *what, Py_ssize_t most,
+static int find_all(const Outline *segment, Pieces *keys, const Wanted *what, Py_ssize_t most,
                     Hits *hits)
 {
-    Bound begin = {0}, end;
-    Py_ssize_t stride = 1 + segment->blocks / (2 * what->ranges + 1);
     hits->count = hits->rows = 0;
     hits->probe = PyMem_Malloc(3 * 8 * what->ranges);
     if (!hits->probe)
         return PyErr_NoMemory() != NULL;
     hits->first = hits->probe + what->ranges, hits->last = hits->first + what->ranges;
+    /* Taken one after the other, and never before they were read. */
+    int64_t *blocks = hits->first;
+    find_blocks(segment, what, blocks);
     for (Py_ssize_t n = 0; n < what->ranges && hits->rows <= most; n++) {
-        uint32_t key = what->keys[n] << LOW_IN_KEY;
-        uint32_t least = key | what->low_min[n] >> LOW_IN_KEY;
-        /* Ranges ascend; those of the same key, asked for by several, need not. */
-        if (least < begin.key)
-            begin = (Bound){0};
-        if (!find(segment, pieces, least, 0, stride, &begin, &begin) ||
-            !find(segment, pieces, key | what->low_max[n] >> LOW_IN_KEY, 1, 1, &begin, &end))
+        uint32_t key = what->keys[n] << LOW_IN_KEY, greatest = key | what->low_max[n] >> LOW_IN_KEY;
+        Py_ssize_t ahead = n + AHEAD, block = blocks[n];
+        if (ahead < what->ranges && !ask_for_block(segment, keys, blocks[ahead]))
             return 0;
-        if (end.row > begin.row) {
-            hits->probe[hits->count] = n, hits->first[hits->count] = begin.row;
-            hits->last[hits->count++] = end.row;
-            hits->rows += end.row - begin.row;
+        Py_ssize_t begin = rows_below(segment, keys, block, key | what->low_min[n] >> LOW_IN_KEY, 0,
+                                      0, segment->block_rows);
+        block = below(segment->fences, segment->blocks, block, 1, greatest, 1);
+        Py_ssize_t end = begin < 0 ? -1 : rows_below(segment, keys, block, greatest, 1, begin, 1);
+        if (end < 0)
+            return 0;
+        if (end > begin) {
+            hits->probe[hits->count] = n, hits->first[hits->count] = begin;
+            hits->last[hits->count++] = end;
+            hits->rows += end - begin;
         }
     }
     return 1;
@@ -184,45 +283,122 @@ typedef struct {
     Py_ssize_t count, within;
 } Found;
 
-/* Take those rows of a piece that are of use. */
-INLINED void sift(const Wanted *what, int64_t probe, const uint32_t *keys, const void *values,
-                  Py_ssize_t begin, Py_ssize_t end, int run_bits, Found *found)
+/* What a range wants of the rows where its keys lie. */
+typedef struct {
+    uint8_t low_min, low_max;
+    int most_bits;
+    uint64_t sketch, certain;
+} One;
+
+static One one_of(const Wanted *what, int64_t probe)
 {
     Py_ssize_t asked = what->asked > 1 ? probe : 0;
-    for (Py_ssize_t at = begin; at < end; at++) {
+    One wanted = {what->low_min[probe], what->low_max[probe], 0, 0, 0};
+    if (what->asked) {
+        wanted.sketch = what->sketches[asked], wanted.certain = what->certain[asked];
+        wanted.most_bits = what->most_bits[asked];
+    }
+    return wanted;
+}
+
+INLINED uint64_t sketch_at(const void *values, Py_ssize_t at, int run_bits)
+{
+    return run_bits ? ((const Narrow *)values + at)->sketch : ((const Wide *)values + at)->sketch;
+}
+
+/* Which of some rows are of use: their numbers, and how many they are. Without branches, as no
+   guess at them would be right for long. `within`: how many have low bits in the range. */
+INLINED Py_ssize_t of_use(const One *wanted, const uint32_t *keys, const void *values,
+                          Py_ssize_t rows, int run_bits, uint16_t *chosen, Py_ssize_t *within)
+{
+    const uint64_t sketch = wanted->sketch, certain = wanted->certain;
+    const unsigned least = wanted->low_min, greatest = wanted->low_max;
+    const int most_bits = wanted->most_bits;
+    /* Keys have the upper low bits: where all of the others will do, so do the rows. */
+    const unsigned others = (1u << LOW_IN_KEY) - 1;
+    Py_ssize_t count = 0, there = 0;
+    if (!(least & others) && (greatest & others) == others) {
+        for (Py_ssize_t at = 0; at < rows; at++) {
+            chosen[count] = (uint16_t)at;
+            count += bits_in((sketch_at(values, at, run_bits) ^ sketch) & certain) <= most_bits;
+        }
+        *within += rows;
+        return count;
+    }
+    for (Py_ssize_t at = 0; at < rows; at++) {
         Posting one = posting_at(keys[at], values, at, run_bits);
-        uint8_t low = (uint8_t)(one.place >> (RUN_BITS + VIDEO_BITS));
-        if (low < what->low_min[probe] || low > what->low_max[probe])
-            continue;
-        found->within++;
-        if (what->asked && bits_in((one.sketch ^ what->sketches[asked]) & what->certain[asked]) >
-                               what->most_bits[asked])
-            continue;
-        found->posting[found->count] = one;
-        found->probe[found->count++] = probe;
+        unsigned low = (unsigned)(one.place >> (RUN_BITS + VIDEO_BITS));
+        int in_range = (low >= least) & (low <= greatest);
+        chosen[count] = (uint16_t)at;
+        there += in_range;
+        count += in_range & (bits_in((one.sketch ^ sketch) & certain) <= most_bits);
+    }
+    *within += there;
+    return count;
+}
+
+/* Take those of some rows that are of use. */
+INLINED void sift(const One *wanted, int64_t probe, const uint32_t *keys, const void *values,
+                  Py_ssize_t rows, int run_bits, Found *found)
+{
+    enum { AT_ONCE = 256 };
+    uint16_t chosen[AT_ONCE];
+    for (Py_ssize_t first = 0; first < rows; first += AT_ONCE) {
+        const uint32_t *from = keys + first;
+        const char *of = (const char *)values + first * (run_bits ? sizeof(Narrow) : sizeof(Wide));
+        Py_ssize_t left = rows - first < AT_ONCE ? rows - first : AT_ONCE;
+        Py_ssize_t count = of_use(wanted, from, of, left, run_bits, chosen, &found->within);
+        Posting *posting = found->posting + found->count;
+        int64_t *probes = found->probe + found->count;
+        for (Py_ssize_t n = 0; n < count; n++) {
+            posting[n] = posting_at(from[chosen[n]], of, chosen[n], run_bits);
+            probes[n] = probe;
+        }
+        found->count += count;
     }
 }
 
 INLINED int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssize_t last,
-                      Piece *keys, Piece *values, Py_ssize_t piece_rows, int run_bits, Found *found)
+                      Pieces *keys, Pieces *values, Py_ssize_t piece_rows, int run_bits,
+                      Found *found)
 {
     if (probe < 0 || probe >= what->ranges || row < 0) {
         PyErr_SetString(PyExc_ValueError, "there is no such range");
         return 0;
     }
+    const One wanted = one_of(what, probe);
     while (row < last) {
-        Py_ssize_t begin = row % piece_rows, end = begin + last - row;
-        end = end < piece_rows ? end : piece_rows;
-        if (!take(keys, row / piece_rows, end) || !take(values, row / piece_rows, end))
+        Py_ssize_t rows = piece_rows - row % piece_rows;
+        rows = rows < last - row ? rows : last - row;
+        const char *of_keys = at_row(keys, piece_rows, row, rows);
+        const char *of_values = of_keys ? at_row(values, piece_rows, row, rows) : NULL;
+        if (!of_values)
             return 0;
-        sift(what, probe, keys->data.buf, values->data.buf, begin, end, run_bits, found);
-        row += end - begin;
+        if (run_bits)
+            sift(&wanted, probe, (const uint32_t *)of_keys, of_values, rows, run_bits, found);
+        else
+            sift(&wanted, probe, (const uint32_t *)of_keys, of_values, rows, 0, found);
+        row += rows;
     }
     return 1;
 }
 
+/* Ask for the first rows of a span; 0 where their pieces could not be had. */
+static int ask_for_rows(Pieces *keys, Pieces *values, Py_ssize_t piece_rows, Py_ssize_t row)
+{
+    enum { LINE_BYTES = 64, LINES = 4 };
+    const char *of_keys = row < 0 ? NULL : at_row(keys, piece_rows, row, 1);
+    const char *of_values = of_keys ? at_row(values, piece_rows, row, 1) : NULL;
+    if (!of_values)
+        return row < 0;
+    __builtin_prefetch(of_keys);
+    for (int line = 0; line < LINES; line++)
+        __builtin_prefetch(of_values + LINE_BYTES * line);
+    return 1;
+}
+
 /* All rows that are of use of those where the keys of ranges lie. */
-INLINED int sift_all(const Wanted *what, const Hits *hits, Piece *keys, Piece *values,
+INLINED int sift_all(const Wanted *what, const Hits *hits, Pieces *keys, Pieces *values,
                      Py_ssize_t piece_rows, int run_bits, Found *found)
 {
     found->posting = PyMem_Malloc(hits->rows * sizeof(Posting));
@@ -230,10 +406,15 @@ INLINED int sift_all(const Wanted *what, const Hits *hits, Piece *keys, Piece *v
     found->count = found->within = 0;
     if (!found->posting || !found->probe)
         return PyErr_NoMemory() != NULL;
-    for (Py_ssize_t n = 0; n < hits->count; n++)
+    for (Py_ssize_t n = 0; n < hits->count; n++) {
+        Py_ssize_t ahead = n + AHEAD;
+        if (ahead < hits->count && hits->first[ahead] < hits->last[ahead] &&
+            !ask_for_rows(keys, values, piece_rows, hits->first[ahead]))
+            return 0;
         if (!sift_span(what, hits->probe[n], hits->first[n], hits->last[n], keys, values,
                        piece_rows, run_bits, found))
             return 0;
+    }
     return 1;
 }
 
@@ -273,21 +454,23 @@ PyObject *hits(PyObject *self, PyObject *args)
 {
     Py_buffer b[4];
     Outline segment;
-    Piece keys = {.number = -1, .item = 4};
+    Pieces keys = {.item = 4};
     Hits found = {0};
-    if (!PyArg_ParseTuple(args, "ny*nnOy*y*y*", &segment.count, &b[0], &segment.piece_rows,
-                          &segment.block_rows, &keys.fetch, &b[1], &b[2], &b[3]))
+    PyObject *room;
+    if (!PyArg_ParseTuple(args, "ny*nnOOy*y*y*", &segment.count, &b[0], &segment.piece_rows,
+                          &segment.block_rows, &room, &keys.fetch, &b[1], &b[2], &b[3]))
         return NULL;
     segment.fences = b[0].buf, segment.blocks = b[0].len / 4;
     Wanted what = {b[1].buf, b[2].buf, b[3].buf, .ranges = b[2].len};
-    int fits = has(&b[3], 1, what.ranges) && outline_fits(&segment, &b[0], &b[1], &what) &&
+    int fits = hold(&keys, room) && has(&b[3], 1, what.ranges) &&
+               outline_fits(&segment, &b[0], &b[1], &what) &&
                find_all(&segment, &keys, &what, PY_SSIZE_T_MAX, &found);
     PyObject *result = NULL;
     if (fits)
         result = Py_BuildValue("y#y#y#n", found.probe, 8 * found.count, found.first,
                                8 * found.count, found.last, 8 * found.count, found.rows);
     PyMem_Free(found.probe);
-    let_go(&keys);
+    let_go(&keys.own);
     release(b, 4);
     return result;
 }
@@ -297,19 +480,22 @@ WIDE PyObject *scanned(PyObject *self, PyObject *args)
 {
     Py_buffer b[7];
     Outline segment;
-    Piece keys = {.number = -1, .item = 4}, values = {.number = -1};
+    Pieces keys = {.item = 4}, values = {0};
+    PyObject *rooms[2];
     Wanted what;
     Hits found_at = {0};
     Found found = {0};
     Py_ssize_t most;
     int run_bits;
-    if (!PyArg_ParseTuple(args, "ny*nnOOiy*y*y*y*y*y*n", &segment.count, &b[0],
-                          &segment.piece_rows, &segment.block_rows, &keys.fetch, &values.fetch,
-                          &run_bits, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &most))
+    if (!PyArg_ParseTuple(args, "ny*nnOOOOiy*y*y*y*y*y*n", &segment.count, &b[0],
+                          &segment.piece_rows, &segment.block_rows, &rooms[0], &keys.fetch,
+                          &rooms[1], &values.fetch, &run_bits, &b[1], &b[2], &b[3], &b[4], &b[5],
+                          &b[6], &most))
         return NULL;
     values.item = run_bits ? sizeof(Narrow) : sizeof(Wide);
     segment.fences = b[0].buf, segment.blocks = b[0].len / 4;
-    int fits = are_positive(1, NARROW_BITS + 1 - run_bits) && wanted_of(&b[2], &b[4], &what) &&
+    int fits = hold(&keys, rooms[0]) && hold(&values, rooms[1]) &&
+               are_positive(1, NARROW_BITS + 1 - run_bits) && wanted_of(&b[2], &b[4], &what) &&
                outline_fits(&segment, &b[0], &b[1], &what);
     what.keys = b[1].buf;
     fits = fits && find_all(&segment, &keys, &what, most, &found_at);
@@ -318,8 +504,8 @@ WIDE PyObject *scanned(PyObject *self, PyObject *args)
         fits = sift_all(&what, &found_at, &keys, &values, segment.piece_rows, run_bits, &found);
     PyObject *result = postings_of(&found, found_at.rows, fits && !too_many);
     PyMem_Free(found_at.probe);
-    let_go(&keys);
-    let_go(&values);
+    let_go(&keys.own);
+    let_go(&values.own);
     release(b, 7);
     return too_many ? Py_NewRef(Py_None) : result;
 }
@@ -328,26 +514,30 @@ WIDE PyObject *scanned(PyObject *self, PyObject *args)
 WIDE PyObject *kept(PyObject *self, PyObject *args)
 {
     Py_buffer b[8];
-    Piece keys = {.number = -1, .item = 4}, values = {.number = -1};
+    Pieces keys = {.item = 4}, values = {0};
+    PyObject *rooms[2];
     Wanted what;
     Found found = {0};
     Py_ssize_t piece_rows;
     int run_bits;
-    if (!PyArg_ParseTuple(args, "y*y*y*OOniy*y*y*y*y*", &b[0], &b[1], &b[2], &keys.fetch,
-                          &values.fetch, &piece_rows, &run_bits, &b[3], &b[4], &b[5], &b[6], &b[7]))
+    if (!PyArg_ParseTuple(args, "y*y*y*OOOOniy*y*y*y*y*", &b[0], &b[1], &b[2], &rooms[0],
+                          &keys.fetch, &rooms[1], &values.fetch, &piece_rows, &run_bits, &b[3],
+                          &b[4], &b[5], &b[6], &b[7]))
         return NULL;
     Hits found_at = {b[0].buf, b[1].buf, b[2].buf, rows_in(&b[0], 8, 1), 0};
     values.item = run_bits ? sizeof(Narrow) : sizeof(Wide);
-    int fits = found_at.count >= 0 && are_positive(piece_rows, NARROW_BITS + 1 - run_bits) &&
+    int fits = hold(&keys, rooms[0]) && hold(&values, rooms[1]) && found_at.count >= 0 &&
+               are_positive(piece_rows, NARROW_BITS + 1 - run_bits) &&
                has(&b[1], 8, found_at.count) && has(&b[2], 8, found_at.count) &&
                wanted_of(&b[3], &b[5], &what);
     for (Py_ssize_t n = 0; fits && n < found_at.count; n++)
-        found_at.rows += found_at.last[n] > found_at.first[n] ? found_at.last[n] - found_at.first[n] : 0;
+        if (found_at.last[n] > found_at.first[n])
+            found_at.rows += found_at.last[n] - found_at.first[n];
     if (fits)
         fits = sift_all(&what, &found_at, &keys, &values, piece_rows, run_bits, &found);
     PyObject *result = postings_of(&found, found_at.rows, fits);
-    let_go(&keys);
-    let_go(&values);
+    let_go(&keys.own);
+    let_go(&values.own);
     release(b, 8);
     return result;
 }

@@ -39,6 +39,8 @@ class _Directory(NamedTuple):
     fences: NDArray[np.uint32]
     keys: dict[int, NDArray[np.uint32]]
     values: dict[int, NDArray[np.void]]
+    keys_held: object
+    values_held: object
 
 
 class _Latest(NamedTuple):
@@ -186,8 +188,15 @@ class PostingShelf:
 
     def _segment(self, txn: Any, directory: _Directory) -> segments.Segment:
         reader = _Reader(txn, self._pieces, directory)
-        count, run_bits, fences = directory.postings, directory.run_bits, directory.fences
-        return segments.Segment(count, fences, reader.keys, reader.values, run_bits)
+        return segments.Segment(
+            directory.postings,
+            directory.fences,
+            reader.keys,
+            reader.values,
+            directory.run_bits,
+            directory.keys_held,
+            directory.values_held,
+        )
 
     def _delete(self, txn: Any, directory: _Directory) -> None:
         for piece in range(-(-directory.postings // segments.PIECE)):
@@ -219,7 +228,8 @@ def _directory(number: int, data: bytes | memoryview) -> _Directory:
     if rest or blocks != -(-count // segments.BLOCK):
         raise CorruptStoreError(f"the directory of segment {number} of the postings is cut off")
     fences = np.frombuffer(data, _FENCE, offset=_COUNT.size)
-    return _Directory(number, count, run_bits, fences, {}, {})
+    held = segments.no_pieces(), segments.no_pieces()
+    return _Directory(number, count, run_bits, fences, {}, {}, *held)
 
 
 def _id_key(video_id: int) -> bytes:

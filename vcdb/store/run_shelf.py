@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from vcdb.store.codec import (
 )
 
 _ID_BYTES = 4
+_RUN_KEY = struct.Struct(">II")
 #: What LMDB adds to a value that has pages to itself, and to an entry beside others on a page, the
 #: latter with our key of 8 bytes.
 _PAGE_HEAD_BYTES, _ENTRY_BYTES = 16, 18
@@ -222,7 +224,7 @@ class RunShelf:
 
 
 def _run_key(video_id: int, first_run: int) -> bytes:
-    return video_id.to_bytes(_ID_BYTES) + first_run.to_bytes(_ID_BYTES)
+    return _RUN_KEY.pack(video_id, first_run)
 
 
 def _chunk_of(key: bytes) -> tuple[int, int]:

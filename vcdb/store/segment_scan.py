@@ -33,12 +33,10 @@ def _hits(segment: Segment, ranges: Ranges) -> _Hits | None:
     """Where keys of the ranges lie."""
     if kernels.compiled:
         outline = segment.count, segment.fences, PIECE, BLOCK
-        *columns, rows = kernels.compiled.hits(*outline, segment.keys_of, *ranges)
-        return (
-            _Hits(segment, *(np.frombuffer(one, np.int64) for one in columns), rows)
-            if rows
-            else None
-        )
+        pieces = segment.keys_held, segment.keys_of
+        *columns, rows = kernels.compiled.hits(*outline, *pieces, *ranges)
+        probe, first, last = (np.frombuffer(one, np.int64) for one in columns)
+        return _Hits(segment, probe, first, last, rows) if rows else None
     begins, ends = (bounds_of(ranges.keys, low) for low in ranges[1:])
     if segment.count <= PIECE:
         keys = segment.keys_of(0)
@@ -147,7 +145,9 @@ def _compiled(
             one.fences,
             PIECE,
             BLOCK,
+            one.keys_held,
             one.keys_of,
+            one.values_held,
             one.values_of,
             one.run_bits,
             *ranges,
@@ -168,7 +168,9 @@ def _compiled_sifted(found: list[_Hits], ranges: Ranges, likeness: Likeness | No
             hits.probe,
             hits.first,
             hits.last,
+            hits.segment.keys_held,
             hits.segment.keys_of,
+            hits.segment.values_held,
             hits.segment.values_of,
             PIECE,
             hits.segment.run_bits,

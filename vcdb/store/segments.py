@@ -13,12 +13,13 @@ return is known before one is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vcdb import kernels
 from vcdb.errors import CorruptStoreError
 from vcdb.fingerprint.cells import LOW_BITS
 from vcdb.store.codec import (
@@ -52,13 +53,19 @@ PIECE = 2044
 BLOCK = 292
 
 
+def no_pieces() -> object:
+    """Room for pieces, for what is compiled."""
+    return kernels.compiled.pieces() if kernels.compiled else None
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Postings in the order of (key, place), in pieces that are fetched when they are needed.
 
     ``fences``: uint32, the key of the first posting of each block. ``keys_of``, ``values_of``: a
     piece's keys, uint32 (n,), and values, mere bytes (n,), by its number; raising
-    CorruptStoreError. ``run_bits``: see :func:`run_bits_for`.
+    CorruptStoreError. ``run_bits``: see :func:`run_bits_for`. ``keys_held``, ``values_held``: what is
+    compiled holds there what these gave, and does not ask for it again.
     """
 
     count: int
@@ -66,6 +73,8 @@ class Segment:
     keys_of: Callable[[int], NDArray[np.uint32]]
     values_of: Callable[[int], NDArray[np.void]]
     run_bits: int = 0
+    keys_held: object = field(default_factory=no_pieces)
+    values_held: object = field(default_factory=no_pieces)
 
     def postings(self, first: int, last: int) -> NDArray[np.void]:
         """Those of the rows from ``first`` to ``last``, the latter excluded; dtype ``POSTING``."""
