@@ -64,8 +64,8 @@ class Segment:
 
     ``fences``: uint32, the key of the first posting of each block. ``keys_of``, ``values_of``: a
     piece's keys, uint32 (n,), and values, mere bytes (n,), by its number; raising
-    CorruptStoreError. ``run_bits``: see :func:`run_bits_for`. ``keys_held``, ``values_held``: what is
-    compiled holds there what these gave, and does not ask for it again.
+    CorruptStoreError. ``run_bits``: see :func:`run_bits_for`. ``keys_held``, ``values_held``: where
+    what is compiled holds what these gave, and does not ask for it again.
     """
 
     count: int
