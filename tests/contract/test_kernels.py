@@ -6,6 +6,7 @@ import contextlib
 import re
 import runpy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,29 @@ def test_scans(seed: int, most: int | None) -> None:
         np.testing.assert_array_equal(ours.probe, theirs.probe)
         assert (ours.within, ours.passed_over) == (theirs.within, theirs.passed_over)
     assert theirs.passed_over or most is None
+
+
+def test_scans_of_as_many_rows_as_may_be_looked_at() -> None:
+    postings = postings_of(9000, 1)
+    keys, rows = np.unique(postings["key"], return_counts=True)
+    low = np.zeros(len(keys), np.uint8)
+    asked = Ranges(keys.astype(np.uint32), low, low + 255)
+    for most in np.cumsum(rows).tolist():
+        every = [segment_of(part, 16) for part in (postings[:4000], postings[4000:])]
+        ours, theirs = both(lambda every=every, most=most: scan(every, asked, most))
+        np.testing.assert_array_equal(ours.postings, theirs.postings)
+        assert (ours.passed_over, len(ours.postings)) == (9000 - most, most)
+
+
+def test_a_piece_that_is_cut_off_is_refused() -> None:
+    whole = segment_of(postings_of(3000, 1), 16)
+    low = np.zeros(1, np.uint8)
+    asked = Ranges(np.array([3 * 0x111_1111], np.uint32), low, low + 255)
+    assert len(scan([whole], asked).postings) > 9
+    for name in ("keys_of", "values_of"):
+        cut = {name: lambda piece, name=name: getattr(whole, name)(piece)[:9]}
+        with pytest.raises(ValueError, match="cut off"):
+            scan([replace(whole, **cut, keys_held=None, values_held=None)], asked)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

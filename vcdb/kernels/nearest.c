@@ -8,41 +8,31 @@ typedef struct {
     int64_t row;
 } Turned;
 
-static int is_before(const Turned *one, const Turned *other)
-{
-    return one->share < other->share || (one->share == other->share && one->row < other->row);
-}
+/* Shares of at most 64 bits that are not the same differ by 1 / (64 * 63) or more: no two of them
+   fall into one such step. */
+enum { STEPS_OF_SHARE = 4096 };
 
-/* The nearest of records of shares up to `largest`, at most `most`, in order; how many. `room` is
-   for as many as there are. By counting, as most have a share of a few; then what is left to do. */
-static Py_ssize_t in_order(Turned *turned, Py_ssize_t count, Py_ssize_t most, double largest,
-                           Turned *room)
+/* The nearest of records in order, all but those after the last that is as near as the one at place
+   `most`; `ordered` has room for as many as there are. How many. */
+static Py_ssize_t put_in_order(const Turned *turned, Py_ssize_t count, Py_ssize_t most,
+                               Turned *ordered)
 {
-    enum { STEPS_OF_SHARE = 1024 };
-    Py_ssize_t ends[STEPS_OF_SHARE + 1] = {0}, total = 0, kept = 0;
-    double scale = largest > 0 ? STEPS_OF_SHARE / largest : 0;
+    uint32_t starts[STEPS_OF_SHARE + 1] = {0};
+    Py_ssize_t total = 0;
     int last = 0;
     for (Py_ssize_t n = 0; n < count; n++)
-        ends[(int)(turned[n].share * scale)]++;
-    /* Where each step's begin, up to the one that the last of them are in. */
+        starts[(int)(turned[n].share * STEPS_OF_SHARE)]++;
     for (; last <= STEPS_OF_SHARE && total < most; last++) {
-        Py_ssize_t here = ends[last];
-        ends[last] = total;
+        uint32_t here = starts[last];
+        starts[last] = (uint32_t)total;
         total += here;
     }
     for (Py_ssize_t n = 0; n < count; n++) {
-        int step = (int)(turned[n].share * scale);
+        int step = (int)(turned[n].share * STEPS_OF_SHARE);
         if (step < last)
-            room[ends[step]++] = turned[n];
+            ordered[starts[step]++] = turned[n];
     }
-    for (; kept < total; kept++) {
-        Turned one = room[kept];
-        Py_ssize_t at = kept;
-        for (; at > 0 && is_before(&one, &turned[at - 1]); at--)
-            turned[at] = turned[at - 1];
-        turned[at] = one;
-    }
-    return total < most ? total : most;
+    return total;
 }
 
 /* How records are chosen: from so many blocks, so many of each; and which come first. */
@@ -186,8 +176,10 @@ WIDE PyObject *nearest(PyObject *self, PyObject *args)
             turned[found++] = (Turned){share, n};
     }
     if (fits) {
-        found = in_order(turned, found, most, largest, turned + count);
-        result = chosen_of(turned, found, posting, hypotheses, before, &how);
+        Turned *ordered = turned + count;
+        found = put_in_order(turned, found, most, ordered);
+        found = found < most ? found : most;
+        result = chosen_of(ordered, found, posting, hypotheses, before, &how);
     }
     PyMem_Free(turned);
     release(b, 4);
