@@ -64,6 +64,14 @@ def test_a_long_scene_does_not_crowd_out_others() -> None:
     assert per_block.tolist() == [4] * 5
 
 
+def test_what_is_beyond_so_many_nearest_is_left() -> None:
+    """However few blocks these lie in: 511 of the same one, then one of others that are as near."""
+    still = [(1, run % BLOCK_RUNS) for run in range(511)]
+    postings = postings_at([*still, (2, 7), (3, 7)], [0] * 511 + [5, 5])
+    near = all_near(sketched(2**64 - 1), [0] * 513, postings)
+    assert near.video_id.tolist() in ([1, 1, 1, 1, 2], [1, 1, 1, 1, 3])
+
+
 def test_what_was_looked_at_is_not_looked_at_again() -> None:
     postings, asked = postings_at([(1, 5), (2, 5)], [1, 2]), set()
     (first,) = nearest(sketched(2**64 - 1), np.zeros(1, np.intp), postings[:1], asked)
@@ -171,6 +179,21 @@ def test_farther_records_are_looked_at_where_the_nearest_are_not_sure(store: Sto
     candidates.look(np.zeros(2, np.intp), np.concatenate([nearer, spoiled]))
     assert candidates.best == (1, 50)
     assert candidates.is_sure
+
+
+@pytest.mark.parametrize("runs", [(50, 90, 120), (90, 120, 50), (90, 50, 120)])
+def test_best_record_is_the_best_of_all_that_were_looked_at(
+    store: Store, runs: tuple[int, ...]
+) -> None:
+    candidates, _ = asked(store, 1, 50, 0.3)
+    postings = postings_of(1, store.runs(1, 0, 200)[1])
+    sketches = {int(p["place"]) & 0xFFFFFF: p["sketch"] for p in postings}
+    for run in runs:
+        one = postings[postings["place"] & 0xFFFFFF == run].copy()
+        one["sketch"] = sketches[50]
+        candidates.look(np.zeros(1, np.intp), one)
+    assert candidates.best == (1, 50)
+    assert not candidates.is_sure
 
 
 def test_farther_records_are_left_alone_where_the_nearest_is_sure(
