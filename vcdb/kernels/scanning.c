@@ -1,12 +1,16 @@
 /* Where keys of ranges lie in a segment, and which of the postings there are of use:
    vcdb.store.segment_scan. Pieces of the segment are fetched by functions that it gives. */
 
-#include "kernels.h"
+#include "pieces.h"
 
 enum { LOW_IN_KEY = 4, NARROW_BITS = 28 };
 enum { WIDE_RUN_BITS = 22, WIDE_VIDEO_BITS = 22 };
 
+/* What a base has lies wherever it was put, in steps of a byte. */
 #pragma pack(push, 1)
+typedef struct {
+    uint32_t value;
+} Key;
 typedef struct {
     uint32_t place;
     uint64_t sketch;
@@ -21,32 +25,6 @@ typedef struct {
 /* What lies far apart in memory is asked for so many steps ahead. */
 enum { AHEAD = 4 };
 
-/* Pieces that were fetched, by their numbers; NULL where one was not. */
-typedef struct {
-    Py_ssize_t room;
-    Py_buffer **at;
-} Held;
-
-static const char HELD[] = "vcdb.kernels.pieces";
-
-static void let_go(Held *held)
-{
-    for (Py_ssize_t n = 0; n < held->room; n++)
-        if (held->at[n]) {
-            PyBuffer_Release(held->at[n]);
-            PyMem_Free(held->at[n]);
-        }
-    PyMem_Free(held->at);
-    *held = (Held){0, NULL};
-}
-
-static void forget(PyObject *capsule)
-{
-    Held *held = PyCapsule_GetPointer(capsule, HELD);
-    let_go(held);
-    PyMem_Free(held);
-}
-
 /* Room for a segment's keys or values: what was fetched is held as long as this is. */
 PyObject *pieces(PyObject *self, PyObject *args)
 {
@@ -59,75 +37,14 @@ PyObject *pieces(PyObject *self, PyObject *args)
     return capsule;
 }
 
-/* Pieces of a segment: those that are held, and what `fetch` gives for the numbers of others. */
-typedef struct {
-    Held *held, own;
-    PyObject *fetch;
-    Py_ssize_t item;
-} Pieces;
-
-/* Hold them where Python says, or, for None, for this call; 0 where that is no such room. */
-static int hold(Pieces *pieces, PyObject *capsule)
-{
-    pieces->own = (Held){0, NULL};
-    pieces->held = capsule == Py_None ? &pieces->own : PyCapsule_GetPointer(capsule, HELD);
-    return pieces->held != NULL;
-}
-
-static int has_room(Held *held, Py_ssize_t number)
-{
-    if (number < held->room)
-        return 1;
-    Py_ssize_t room = 2 * number + 8;
-    Py_buffer **at = PyMem_Realloc(held->at, room * sizeof(Py_buffer *));
-    if (!at)
-        return PyErr_NoMemory() != NULL;
-    memset(at + held->room, 0, (room - held->room) * sizeof(Py_buffer *));
-    *held = (Held){room, at};
-    return 1;
-}
-
-static int fetch(Pieces *pieces, Py_ssize_t number)
-{
-    PyObject *object = PyObject_CallFunction(pieces->fetch, "n", number);
-    Py_buffer *data = object ? PyMem_Malloc(sizeof(Py_buffer)) : NULL;
-    int fits = data && PyObject_GetBuffer(object, data, PyBUF_SIMPLE) == 0;
-    if (object && !data)
-        PyErr_NoMemory();
-    Py_XDECREF(object);
-    if (!fits)
-        PyMem_Free(data);
-    else if (!has_room(pieces->held, number) || pieces->held->at[number]) {
-        /* Another thread may have been quicker. */
-        PyBuffer_Release(data);
-        PyMem_Free(data);
-    } else
-        pieces->held->at[number] = data;
-    return fits && !PyErr_Occurred();
-}
-
-/* Where a row lies whose piece has `rows` rows from there on; NULL, and an error, where not. */
-static const char *at_row(Pieces *pieces, Py_ssize_t piece_rows, Py_ssize_t row, Py_ssize_t rows)
-{
-    Py_ssize_t number = row / piece_rows, begin = row % piece_rows;
-    if (number >= pieces->held->room || !pieces->held->at[number])
-        if (!fetch(pieces, number))
-            return NULL;
-    const Py_buffer *data = pieces->held->at[number];
-    if (data->len >= (begin + rows) * pieces->item)
-        return (const char *)data->buf + begin * pieces->item;
-    PyErr_SetString(PyExc_ValueError, "a piece of a segment is cut off");
-    return NULL;
-}
-
 /* How many of ascending keys are below a bound, or at it where that is `included`. The first `from`
    of them are; the others are looked at in strides of `step`, and longer ones, before bisecting. */
-static Py_ssize_t below(const uint32_t *keys, Py_ssize_t count, Py_ssize_t from, Py_ssize_t step,
+static Py_ssize_t below(const Key *keys, Py_ssize_t count, Py_ssize_t from, Py_ssize_t step,
                         uint32_t bound, int included)
 {
     uint64_t end = (uint64_t)bound + (included != 0);
     Py_ssize_t low = from, high = from + step;
-    while (high <= count && keys[high - 1] < end) {
+    while (high <= count && keys[high - 1].value < end) {
         low = high;
         step *= 2;
         high += step;
@@ -135,7 +52,7 @@ static Py_ssize_t below(const uint32_t *keys, Py_ssize_t count, Py_ssize_t from,
     high = high <= count ? high - 1 : count;
     while (low < high) {
         Py_ssize_t middle = low + (high - low) / 2;
-        if (keys[middle] < end)
+        if (keys[middle].value < end)
             low = middle + 1;
         else
             high = middle;
@@ -144,7 +61,7 @@ static Py_ssize_t below(const uint32_t *keys, Py_ssize_t count, Py_ssize_t from,
 }
 
 typedef struct {
-    const uint32_t *fences;
+    const Key *fences;
     Py_ssize_t blocks, count, piece_rows, block_rows;
 } Outline;
 
@@ -168,7 +85,7 @@ static Py_ssize_t rows_below(const Outline *segment, Pieces *keys, Py_ssize_t bl
     Block here = block_at(segment, blocks);
     const char *there = at_row(keys, segment->piece_rows, here.first, here.rows);
     known = known > here.first ? known - here.first : 0;
-    return there ? here.first + below((const uint32_t *)there, here.rows, known, step, bound,
+    return there ? here.first + below((const Key *)there, here.rows, known, step, bound,
                                       included)
                  : -1;
 }
@@ -308,7 +225,7 @@ INLINED uint64_t sketch_at(const void *values, Py_ssize_t at, int run_bits)
 
 /* Which of some rows are of use: their numbers, and how many they are. Without branches, as no
    guess at them would be right for long. `within`: how many have low bits in the range. */
-INLINED Py_ssize_t of_use(const One *wanted, const uint32_t *keys, const void *values,
+INLINED Py_ssize_t of_use(const One *wanted, const Key *keys, const void *values,
                           Py_ssize_t rows, int run_bits, uint16_t *chosen, Py_ssize_t *within)
 {
     const uint64_t sketch = wanted->sketch, certain = wanted->certain;
@@ -326,7 +243,7 @@ INLINED Py_ssize_t of_use(const One *wanted, const uint32_t *keys, const void *v
         return count;
     }
     for (Py_ssize_t at = 0; at < rows; at++) {
-        Posting one = posting_at(keys[at], values, at, run_bits);
+        Posting one = posting_at(keys[at].value, values, at, run_bits);
         unsigned low = (unsigned)(one.place >> (RUN_BITS + VIDEO_BITS));
         int in_range = (low >= least) & (low <= greatest);
         chosen[count] = (uint16_t)at;
@@ -338,20 +255,20 @@ INLINED Py_ssize_t of_use(const One *wanted, const uint32_t *keys, const void *v
 }
 
 /* Take those of some rows that are of use. */
-INLINED void sift(const One *wanted, int64_t probe, const uint32_t *keys, const void *values,
+INLINED void sift(const One *wanted, int64_t probe, const Key *keys, const void *values,
                   Py_ssize_t rows, int run_bits, Found *found)
 {
     enum { AT_ONCE = 256 };
     uint16_t chosen[AT_ONCE];
     for (Py_ssize_t first = 0; first < rows; first += AT_ONCE) {
-        const uint32_t *from = keys + first;
+        const Key *from = keys + first;
         const char *of = (const char *)values + first * (run_bits ? sizeof(Narrow) : sizeof(Wide));
         Py_ssize_t left = rows - first < AT_ONCE ? rows - first : AT_ONCE;
         Py_ssize_t count = of_use(wanted, from, of, left, run_bits, chosen, &found->within);
         Posting *posting = found->posting + found->count;
         int64_t *probes = found->probe + found->count;
         for (Py_ssize_t n = 0; n < count; n++) {
-            posting[n] = posting_at(from[chosen[n]], of, chosen[n], run_bits);
+            posting[n] = posting_at(from[chosen[n]].value, of, chosen[n], run_bits);
             probes[n] = probe;
         }
         found->count += count;
@@ -375,9 +292,9 @@ INLINED int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssiz
         if (!of_values)
             return 0;
         if (run_bits)
-            sift(&wanted, probe, (const uint32_t *)of_keys, of_values, rows, run_bits, found);
+            sift(&wanted, probe, (const Key *)of_keys, of_values, rows, run_bits, found);
         else
-            sift(&wanted, probe, (const uint32_t *)of_keys, of_values, rows, 0, found);
+            sift(&wanted, probe, (const Key *)of_keys, of_values, rows, 0, found);
         row += rows;
     }
     return 1;
