@@ -36,12 +36,17 @@ Search = Callable[[Query, Likeness], Iterator[Postings]]
 
 @dataclass(frozen=True)
 class Engine:
-    """A built index: its name, how it searches, what building took, and what it holds."""
+    """A built index: its name, how it searches, what building took, and what it holds.
+
+    ``brief``: of how many of the first batches only the nearest records are looked at, as those that
+    follow have all of them.
+    """
 
     name: str
     search: Search
     build_s: float
     bytes: int
+    brief: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def ours(records: Records, build_s: float) -> Engine:
         for start, stop in ((0, 1), (1, 2), (2, 4), (4, 9)):
             yield store.scan(ranges_of(widening, start, stop), MOST_RECORDS, likeness).postings
 
-    return Engine("vcdb", search, build_s, store.totals().bytes)
+    return Engine("vcdb", search, build_s, store.totals().bytes, brief=2)
 
 
 def numpy_scan(records: Records) -> Engine:

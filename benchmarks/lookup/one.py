@@ -39,8 +39,9 @@ def _searched(
         index_s += time.thread_time() - asked_s
         if postings is None:
             break
+        brief = len(batches) < engine.brief
         batches.append(postings)
-        candidates.look(np.zeros(len(postings), np.intp), postings)
+        candidates.look(np.zeros(len(postings), np.intp), postings, briefly=brief)
     took_s = time.thread_time() - started_s
     found = any(_holds(one, query) for one in batches)
     reaches = found or any(_holds(one, query) for one in search)

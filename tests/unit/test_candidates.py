@@ -181,6 +181,20 @@ def test_farther_records_are_looked_at_where_the_nearest_are_not_sure(store: Sto
     assert candidates.is_sure
 
 
+def test_a_brief_look_leaves_the_farther_records_for_later(store: Store) -> None:
+    candidates, _ = asked(store, 1, 50, 0.02)
+    postings = postings_of(1, store.runs(1, 0, 200)[1])
+    right = postings["place"] & 0xFFFFFF == 50
+    spoiled, nearer = postings[right].copy(), postings_of(2, make_runs(1, 1, 3))
+    spoiled["sketch"] ^= np.uint64(0b11111)
+    nearer["sketch"] = postings["sketch"][right]
+    both = np.concatenate([nearer, spoiled])
+    candidates.look(np.zeros(2, np.intp), both, briefly=True)
+    assert (candidates.best, candidates.is_sure) == ((2, 0), False)
+    candidates.look(np.zeros(2, np.intp), both)
+    assert (candidates.best, candidates.is_sure) == ((1, 50), True)
+
+
 @pytest.mark.parametrize("runs", [(50, 90, 120), (90, 120, 50), (90, 50, 120)])
 def test_best_record_is_the_best_of_all_that_were_looked_at(
     store: Store, runs: tuple[int, ...]

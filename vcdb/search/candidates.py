@@ -145,14 +145,19 @@ class Candidates:
         probability = self._probabilities(hypothesis, stored, measured)
         return float(probability[0]) >= _SURE
 
-    def look(self, hypotheses: NDArray[np.intp], postings: NDArray[np.void]) -> None:
-        """Compare the most promising of n postings, which hypotheses (n,) led to."""
+    def look(
+        self, hypotheses: NDArray[np.intp], postings: NDArray[np.void], *, briefly: bool = False
+    ) -> None:
+        """Compare the most promising of n postings, which hypotheses (n,) led to.
+
+        ``briefly``: only the nearest, where postings of these keys are met again.
+        """
         if not len(postings) or self._sketched is None:
             return
         # Twins of the nearest are as near as it is; the rest matters only if that is not it.
         for near in nearest(self._sketched, hypotheses, postings, self._asked):
             self._look(near)
-            if self.is_sure:
+            if briefly or self.is_sure:
                 return
 
     def _look(self, near: Near) -> None:

@@ -235,10 +235,13 @@ class QuerySearch:
         return self._try_further(self._expect([_MIRRORED], levels_of_grids(grid[None, :, ::-1])))
 
     def _is_soon_sure(self, hypotheses: list[int]) -> bool:
-        """Scan the first rungs until something beyond doubt is found."""
-        self._scan(dict.fromkeys(hypotheses, (0, _FIRST_RUNGS)))
+        """Scan the first rungs until something beyond doubt is found.
+
+        The next ones scan their keys again: of records, only the nearest are worth their blocks yet.
+        """
+        self._scan(dict.fromkeys(hypotheses, (0, _FIRST_RUNGS)), briefly=True)
         if not self._found.is_sure:
-            self._scan(dict.fromkeys(hypotheses, (_FIRST_RUNGS, _CORE_RUNGS)))
+            self._scan(dict.fromkeys(hypotheses, (_FIRST_RUNGS, _CORE_RUNGS)), briefly=True)
         return self._found.is_sure
 
     def _go_on(self, begun: list[int], fresh: list[int]) -> list[Scored]:
@@ -309,7 +312,13 @@ class QuerySearch:
                 self._tracer.begin(variants[row], float(levels.deviation[row]), widening)
         return list(self._found.expect(variants, levels if cut is None else levels.without(cut)))
 
-    def _scan(self, rungs_of: dict[int, tuple[int, int]], most: int | None = None) -> None:
+    def _scan(
+        self,
+        rungs_of: dict[int, tuple[int, int]],
+        most: int | None = None,
+        *,
+        briefly: bool = False,
+    ) -> None:
         """Scan rungs (first, and one past the last) of hypotheses, look at what they lead to."""
         if not rungs_of:
             return
@@ -324,7 +333,7 @@ class QuerySearch:
         self.probes += len(ranges.keys)
         self.candidates += found.within
         numbers = hypotheses[owner[found.probe]]
-        self._found.look(numbers, found.postings)
+        self._found.look(numbers, found.postings, briefly=briefly)
         if not self._tracer:
             return
         for number, rungs in rungs_of.items():
