@@ -38,8 +38,8 @@ Search = Callable[[Query, Likeness], Iterator[Postings]]
 class Engine:
     """A built index: its name, how it searches, what building took, and what it holds.
 
-    ``brief``: of how many of the first batches only the nearest records are looked at, as those that
-    follow have all of them.
+    ``brief``: of how many of the first batches only the nearest records are looked at, as the next
+    one has all of theirs.
     """
 
     name: str

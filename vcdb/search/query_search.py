@@ -237,7 +237,7 @@ class QuerySearch:
     def _is_soon_sure(self, hypotheses: list[int]) -> bool:
         """Scan the first rungs until something beyond doubt is found.
 
-        The next ones scan their keys again: of records, only the nearest are worth their blocks yet.
+        The next one scans their keys again: so far only the nearest records are worth reading.
         """
         self._scan(dict.fromkeys(hypotheses, (0, _FIRST_RUNGS)), briefly=True)
         if not self._found.is_sure:
