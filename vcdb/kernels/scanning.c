@@ -291,6 +291,7 @@ INLINED int sift_span(const Wanted *what, int64_t probe, Py_ssize_t row, Py_ssiz
         const char *of_values = of_keys ? at_row(values, piece_rows, row, rows) : NULL;
         if (!of_values)
             return 0;
+        /* Twice, so that no loop asks of each row how it is laid out. */
         if (run_bits)
             sift(&wanted, probe, (const Key *)of_keys, of_values, rows, run_bits, found);
         else
@@ -371,7 +372,7 @@ PyObject *hits(PyObject *self, PyObject *args)
 {
     Py_buffer b[4];
     Outline segment;
-    Pieces keys = {.item = 4};
+    Pieces keys = {.item = sizeof(Key)};
     Hits found = {0};
     PyObject *room;
     if (!PyArg_ParseTuple(args, "ny*nnOOy*y*y*", &segment.count, &b[0], &segment.piece_rows,
@@ -397,7 +398,7 @@ WIDE PyObject *scanned(PyObject *self, PyObject *args)
 {
     Py_buffer b[7];
     Outline segment;
-    Pieces keys = {.item = 4}, values = {0};
+    Pieces keys = {.item = sizeof(Key)}, values = {0};
     PyObject *rooms[2];
     Wanted what;
     Hits found_at = {0};
@@ -431,7 +432,7 @@ WIDE PyObject *scanned(PyObject *self, PyObject *args)
 WIDE PyObject *kept(PyObject *self, PyObject *args)
 {
     Py_buffer b[8];
-    Pieces keys = {.item = 4}, values = {0};
+    Pieces keys = {.item = sizeof(Key)}, values = {0};
     PyObject *rooms[2];
     Wanted what;
     Found found = {0};

@@ -237,7 +237,8 @@ class QuerySearch:
     def _is_soon_sure(self, hypotheses: list[int]) -> bool:
         """Scan the first rungs until something beyond doubt is found.
 
-        The next one scans their keys again: so far only the nearest records are worth reading.
+        The next one scans their keys again: so far only the nearest records are worth reading. (But
+        of very common keys a wider scan looks at fewer records.)
         """
         self._scan(dict.fromkeys(hypotheses, (0, _FIRST_RUNGS)), briefly=True)
         if not self._found.is_sure:
