@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from vcdb.database import Database
+from vcdb.search.candidates import Candidates
 from vcdb.search.verdict import Scored
 from vcdb.testing import scene, write_video
 
@@ -49,6 +51,23 @@ def test_pictures_with_a_drawing_over_them_are_found(database: Database) -> None
 def test_other_pictures_with_it_are_not(database: Database) -> None:
     for seed in range(100, 140):
         assert database.find(drawn_on(scene(seed, HEIGHT, WIDTH))).verdict == "not_found"
+
+
+def test_only_the_first_two_looks_are_brief(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan after them has their keys again, and the others have not."""
+    looks, look = [], Candidates.look
+
+    def noted(self: Candidates, *found: Any, briefly: bool = False) -> None:
+        looks.append(briefly)
+        look(self, *found, briefly=briefly)
+
+    monkeypatch.setattr(Candidates, "look", noted)
+    assert database.find(scene(150, HEIGHT, WIDTH)).verdict == "not_found"
+    assert looks[:2] == [True, True]
+    assert len(looks) > 3
+    assert not any(looks[2:])
 
 
 def test_odds_are_taken_times_a_factor() -> None:
